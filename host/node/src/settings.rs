@@ -1,0 +1,106 @@
+//! What a node is told about its site. Plain data, made by whoever reads the configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jackfield_link::Endpoint;
+
+/// Everything one node needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Application name of the node; what it registers with.
+    pub name: String,
+    /// The cluster it belongs to; empty: none.
+    pub cluster: String,
+    /// One for each Interaction Server in the application's connections.
+    pub links: Vec<LinkSettings>,
+    /// The routing scripts it runs.
+    pub strategies: Vec<StrategySettings>,
+    /// Agents, for target selection.
+    pub agents: Vec<AgentSettings>,
+    /// Lists that strategies look up: list, item, key, value.
+    pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// Options of section `orchestration`, and our own.
+    pub options: Options,
+}
+
+/// One Interaction Server to connect to.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// Application name of the Interaction Server.
+    pub server: String,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Names of the strategies to pull from it.
+    pub strategies: Vec<String>,
+}
+
+/// A routing script and the plugin that runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrategySettings {
+    /// What Interaction Servers know it as, and pulls name.
+    pub name: String,
+    /// Name in the manifest of the plugin that runs it.
+    pub plugin: String,
+    /// What `facts.parameter` answers.
+    pub parameters: BTreeMap<String, String>,
+    /// Sessions of it at once on this node; 0: as many as the node takes.
+    pub max_sessions: usize,
+}
+
+/// An agent as target selection sees one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Employee id.
+    pub id: String,
+    /// Skill name and level.
+    pub skills: BTreeMap<String, i32>,
+    /// Agent groups it is in.
+    pub groups: Vec<String>,
+}
+
+/// Options of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Rest of a pull after error 42, 83, 107, 108 or 109. Default 120 s, 60 to 3,600.
+    pub mcr_pull_after_error_timeout: Duration,
+    /// Sessions at once on this node, never more than the engine can hold. Default 5,000.
+    pub max_sessions: usize,
+    /// Interactions one pull asks for at the most. Default 100, 1 to 1,000.
+    pub pull_count: u32,
+    /// Longest a held pull is asked to wait. Default 10 s, 1 to 600.
+    pub max_pull_delay: Duration,
+    /// Times an interaction may fail in a session before it is put aside. Default 3, 1 to 100.
+    pub poison_limit: u32,
+    /// Where it is put then. Default `poison`.
+    pub poison_queue: String,
+    /// Time a shutdown leaves running sessions. Default 10 s.
+    pub shutdown_grace: Duration,
+    /// How long an agent who rejected an interaction, or let it ring, is not offered it again.
+    /// Default 60 s.
+    pub rejection_rest: Duration,
+    /// First pause before a lost link is tried again; doubles to `reconnect_max`, with jitter. 200 ms.
+    pub reconnect_first: Duration,
+    /// Longest pause. Default 10 s.
+    pub reconnect_max: Duration,
+    /// How long a request to a server may take before it fails. Default 30 s.
+    pub request_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            mcr_pull_after_error_timeout: Duration::from_secs(120),
+            max_sessions: 5_000,
+            pull_count: 100,
+            max_pull_delay: Duration::from_secs(10),
+            poison_limit: 3,
+            poison_queue: "poison".into(),
+            shutdown_grace: Duration::from_secs(10),
+            rejection_rest: Duration::from_secs(60),
+            reconnect_first: Duration::from_millis(200),
+            reconnect_max: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What an Interaction Server is told about its site: the configuration objects it works with.
+//!
+//! Plain data, made by whoever reads the configuration. Names are unique within their kind.
+
+use std::time::Duration;
+
+/// Everything one server needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Application name of this server; also the seed of its interaction ids.
+    pub name: String,
+    /// The tenant it serves.
+    pub tenant_id: u32,
+    /// Media types, interaction types and subtypes it takes; an empty list takes any.
+    pub media_types: Vec<String>,
+    /// Interaction queues.
+    pub queues: Vec<Queue>,
+    /// Views over them.
+    pub views: Vec<View>,
+    /// What joins views to strategies.
+    pub submitters: Vec<Submitter>,
+    /// Routing scripts.
+    pub strategies: Vec<Strategy>,
+    /// Names of workbin types.
+    pub workbins: Vec<String>,
+    /// Agents who may log in; an empty list lets anybody.
+    pub agents: Vec<Agent>,
+    /// Places they may log in at; an empty list allows any.
+    pub places: Vec<String>,
+    /// User data that views may use, as properties of their own.
+    pub custom_properties: Vec<CustomProperty>,
+    /// Clocks.
+    pub timers: Timers,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// An interaction queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+}
+
+/// A view: which interactions of a queue, in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// The queue it looks at.
+    pub queue: String,
+    /// SQL-like text over system properties and custom properties; empty: all.
+    pub condition: String,
+    /// SQL-like text; empty: `received_at, id`, after the priority of the interaction.
+    pub order: String,
+}
+
+/// An Interaction Submitter: joins one view to one strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitter {
+    /// Its name.
+    pub name: String,
+    /// The view it takes from.
+    pub view: String,
+    /// The strategy it submits to.
+    pub strategy: String,
+    /// Larger is served first; default 0.
+    pub priority: i32,
+    /// Interactions with routers on its account at once; 0: no limit.
+    pub max_interactions: u32,
+    /// Only routers of this cluster may pull it; none: all.
+    pub cluster_id: Option<String>,
+}
+
+/// A routing script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strategy {
+    /// Its name.
+    pub name: String,
+    /// A pull for a disabled one gets error 109.
+    pub enabled: bool,
+    /// Interactions with routers on its account at once, over all its submitters; 0: no limit.
+    pub max_interactions: u32,
+}
+
+/// An agent who may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Employee id.
+    pub id: String,
+    /// Interactions at once for each media type; media not listed: 1.
+    pub capacity: Vec<(String, u32)>,
+}
+
+/// User data raised to a property that view conditions and orders may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomProperty {
+    /// Its name in conditions: `[A-Za-z_][A-Za-z0-9_]*`, not the name of a system property.
+    pub name: String,
+    /// The user data key its value is copied from.
+    pub key: String,
+    /// What it holds.
+    pub kind: PropertyKind,
+}
+
+/// What a custom property holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PropertyKind {
+    /// Text.
+    Text,
+    /// A 32-bit integer; text that reads as one counts.
+    Integer,
+}
+
+/// Clocks of a server (reference page, *Limits and timers*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// Time with a router since its last request. Default 720 min, 20 to 525,600.
+    pub routing_timeout: Duration,
+    /// Idle time of an agent application. Default 180 min, 1 to 1,440.
+    pub handling_timeout: Duration,
+    /// Time to accept an invitation. Default 30 s, 1 to 86,400.
+    pub delivering_timeout: Duration,
+    /// Longest a pull by strategy is held. Default 10 s, 1 to 600.
+    pub max_pull_delay: Duration,
+    /// How long an idempotency key is remembered. Default 24 h, 1 h to 30 days.
+    pub idempotency_retention: Duration,
+    /// A connection that has not registered by then is closed. Default 10 s.
+    pub registration_timeout: Duration,
+}
+
+/// Bounds of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Clients at once. Default 1,000.
+    pub clients: usize,
+    /// Requests of one client that wait for the disk. Default 4,096. Reading from it pauses there.
+    pub requests_in_flight: usize,
+    /// Events waiting to be sent to one client; one that does not read them is cut off. Default 65,536.
+    pub events_waiting: usize,
+    /// Bytes of interaction bodies kept in memory; the others are read when pulled. Default 64 MiB.
+    pub body_cache_bytes: usize,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Timers {
+            routing_timeout: Duration::from_secs(720 * MINUTE),
+            handling_timeout: Duration::from_secs(180 * MINUTE),
+            delivering_timeout: Duration::from_secs(30),
+            max_pull_delay: Duration::from_secs(10),
+            idempotency_retention: Duration::from_secs(24 * 60 * MINUTE),
+            registration_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { clients: 1_000, requests_in_flight: 4_096, events_waiting: 65_536, body_cache_bytes: 64 << 20 }
+    }
+}

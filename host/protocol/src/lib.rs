@@ -6,17 +6,12 @@
 mod error;
 mod key_value;
 pub mod limits;
+mod message;
 
 pub use error::{ErrorCode, RequestError};
 
 /// The generated messages, and the gRPC client and server stubs.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing
-)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::indexing_slicing)]
 pub mod v1 {
     tonic::include_proto!("jackfield.interaction.v1");
 }

@@ -1,0 +1,305 @@
+//! What happened to each interaction, from the reporting events of the servers. Pure bookkeeping.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jackfield_protocol::v1::actor::Party;
+use jackfield_protocol::v1::{EventReporting, ReportingName};
+
+/// Where an interaction is, or how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In a queue.
+    Queue(String),
+    /// In a workbin.
+    Workbin(String),
+    /// With a strategy.
+    Strategy(String),
+    /// With an agent.
+    Agent(String),
+    /// Stopped by a strategy.
+    StoppedByStrategy(String),
+    /// Finished by an agent.
+    DoneByAgent(String),
+    /// Stopped by somebody else.
+    Stopped,
+}
+
+/// One interaction.
+#[derive(Clone, Debug)]
+struct Row {
+    media: String,
+    submitted_at: i64,
+    accepted_at: Option<i64>,
+    place: Place,
+    server: String,
+}
+
+/// Counts of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// Submitted into it.
+    pub submitted: u64,
+    /// Placed into it by strategies and agents.
+    pub placed: u64,
+    /// Taken from it.
+    pub taken: u64,
+    /// In it now.
+    pub waiting: u64,
+}
+
+/// Counts of a strategy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StrategyCounts {
+    /// Interactions it took.
+    pub taken: u64,
+    /// Stopped by it.
+    pub stopped: u64,
+    /// Placed into a queue by it, or given back.
+    pub placed: u64,
+    /// Delivered to agents by it.
+    pub delivered: u64,
+}
+
+/// Counts of an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentCounts {
+    /// Invitations.
+    pub invited: u64,
+    /// Invitations rejected or not answered.
+    pub not_accepted: u64,
+    /// Interactions accepted.
+    pub accepted: u64,
+    /// Interactions finished.
+    pub done: u64,
+    /// Interactions put into a queue.
+    pub transferred: u64,
+}
+
+/// The whole book. Keys of queues and agents are (server, name).
+#[derive(Default)]
+pub struct Ledger {
+    rows: HashMap<String, Row>,
+    /// The strategy that handed an interaction to the agents, until one accepts.
+    offered_by: HashMap<String, String>,
+    /// By queue.
+    pub queues: BTreeMap<(String, String), QueueCounts>,
+    /// By strategy.
+    pub strategies: BTreeMap<String, StrategyCounts>,
+    /// By agent.
+    pub agents: BTreeMap<String, AgentCounts>,
+}
+
+impl Ledger {
+    /// Enter an event of `server`.
+    pub fn enter(&mut self, server: &str, event: &EventReporting) {
+        let id = event.interaction_id.as_str();
+        let queue = |name: &str| (server.to_owned(), name.to_owned());
+        let party = event.actor.as_ref().and_then(|actor| actor.party.clone());
+        match event.name() {
+            ReportingName::InteractionSubmitted => {
+                self.queues.entry(queue(&event.queue)).or_default().submitted += 1;
+                let row = Row {
+                    media: event.media_type.clone(),
+                    submitted_at: event.at,
+                    accepted_at: None,
+                    place: Place::Queue(event.queue.clone()),
+                    server: server.to_owned(),
+                };
+                self.rows.insert(id.to_owned(), row);
+            }
+            ReportingName::TakenFromQueue => {
+                self.queues.entry(queue(&event.queue)).or_default().taken += 1;
+            }
+            ReportingName::PartyAdded => match party {
+                Some(Party::Strategy(strategy)) => {
+                    self.strategies.entry(strategy.clone()).or_default().taken += 1;
+                    self.offered_by.remove(id);
+                    self.put(id, Place::Strategy(strategy));
+                }
+                Some(Party::Agent(agent)) => {
+                    self.agents.entry(agent.clone()).or_default().accepted += 1;
+                    if let Some(strategy) = self.offered_by.remove(id) {
+                        self.strategies.entry(strategy).or_default().delivered += 1;
+                    }
+                    if let Some(row) = self.rows.get_mut(id) {
+                        row.accepted_at.get_or_insert(event.at);
+                    }
+                    self.put(id, Place::Agent(agent));
+                }
+                _ => {}
+            },
+            ReportingName::AgentInvited => {
+                if let Some(Place::Strategy(strategy)) = self.rows.get(id).map(|row| row.place.clone()) {
+                    self.offered_by.insert(id.to_owned(), strategy);
+                }
+                if let Some(Party::Agent(agent)) = party {
+                    self.agents.entry(agent).or_default().invited += 1;
+                }
+            }
+            ReportingName::RejectedByAgent | ReportingName::InteractionRevoked => {
+                if let Some(Party::Agent(agent)) = party {
+                    self.agents.entry(agent).or_default().not_accepted += 1;
+                }
+            }
+            ReportingName::PlacedInQueue => {
+                self.queues.entry(queue(&event.queue)).or_default().placed += 1;
+                match self.rows.get(id).map(|row| row.place.clone()) {
+                    Some(Place::Strategy(strategy)) => self.strategies.entry(strategy).or_default().placed += 1,
+                    Some(Place::Agent(agent)) => self.agents.entry(agent).or_default().transferred += 1,
+                    _ => {}
+                }
+                self.put(id, Place::Queue(event.queue.clone()));
+            }
+            ReportingName::PlacedInWorkbin => {
+                let name = event.workbin.as_ref().map(|workbin| workbin.r#type.clone()).unwrap_or_default();
+                self.put(id, Place::Workbin(name));
+            }
+            ReportingName::ProcessingStopped => {
+                let held_by = self.rows.get(id).map(|row| row.place.clone());
+                let place = match (party, held_by) {
+                    (Some(Party::Strategy(strategy)), _) | (_, Some(Place::Strategy(strategy))) => {
+                        self.strategies.entry(strategy.clone()).or_default().stopped += 1;
+                        Place::StoppedByStrategy(strategy)
+                    }
+                    (Some(Party::Agent(agent)), _) | (_, Some(Place::Agent(agent))) => {
+                        self.agents.entry(agent.clone()).or_default().done += 1;
+                        Place::DoneByAgent(agent)
+                    }
+                    _ => Place::Stopped,
+                };
+                self.put(id, place);
+            }
+            _ => {}
+        }
+    }
+
+    fn put(&mut self, id: &str, place: Place) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.place = place;
+        }
+    }
+
+    /// Counts by what became of the interactions `ids`; those that were never heard of are not in it.
+    pub fn places(&self, ids: &HashSet<String>) -> BTreeMap<Place, u64> {
+        let mut places = BTreeMap::new();
+        for row in ids.iter().filter_map(|id| self.rows.get(id)) {
+            *places.entry(row.place.clone()).or_default() += 1;
+        }
+        places
+    }
+
+    /// Whether nothing moves: everything is stopped, in a workbin, or in a queue that `rests`.
+    pub fn at_rest(&self, rests: impl Fn(&str) -> bool) -> bool {
+        self.rows.values().all(|row| match &row.place {
+            Place::Queue(queue) => rests(queue),
+            Place::Strategy(_) | Place::Agent(_) => false,
+            Place::Workbin(_) | Place::StoppedByStrategy(_) | Place::DoneByAgent(_) | Place::Stopped => true,
+        })
+    }
+
+    /// Interactions that are neither stopped nor finished.
+    pub fn present(&self) -> u64 {
+        let gone = |place: &Place| {
+            matches!(place, Place::StoppedByStrategy(_) | Place::DoneByAgent(_) | Place::Stopped)
+        };
+        self.rows.values().filter(|row| !gone(&row.place)).count() as u64
+    }
+
+    /// Interactions that were made on the way, beyond `ids`: messages of media servers.
+    pub fn made(&self, ids: &HashSet<String>) -> u64 {
+        self.rows.keys().filter(|id| !ids.contains(*id)).count() as u64
+    }
+
+    /// Enter how many are in each queue now.
+    pub fn count_waiting(&mut self) {
+        for counts in self.queues.values_mut() {
+            counts.waiting = 0;
+        }
+        for row in self.rows.values() {
+            if let Place::Queue(name) = &row.place {
+                self.queues.entry((row.server.clone(), name.clone())).or_default().waiting += 1;
+            }
+        }
+    }
+
+    /// Milliseconds from submit to accept, of `media`, ascending.
+    pub fn submit_to_accept(&self, media: &str) -> Vec<i64> {
+        let of_media = self.rows.values().filter(|row| row.media == media);
+        let mut times: Vec<i64> =
+            of_media.filter_map(|row| row.accepted_at.map(|at| (at - row.submitted_at).max(0))).collect();
+        times.sort_unstable();
+        times
+    }
+
+    /// Media types that were seen.
+    pub fn media(&self) -> Vec<String> {
+        let mut media: Vec<String> = self.rows.values().map(|row| row.media.clone()).collect();
+        media.sort_unstable();
+        media.dedup();
+        media
+    }
+}
+
+/// The value below which `percent` of the ascending `values` lie; none for no values.
+pub fn percentile(values: &[i64], percent: usize) -> Option<i64> {
+    let index = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(index).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_protocol::v1::Actor;
+
+    use super::*;
+
+    fn event(id: &str, at: i64, name: ReportingName, queue: &str, party: Option<Party>) -> EventReporting {
+        EventReporting {
+            at,
+            name: name.into(),
+            interaction_id: id.into(),
+            media_type: "email".into(),
+            queue: queue.into(),
+            actor: party.map(|party| Actor { party: Some(party), client: String::new() }),
+            ..EventReporting::default()
+        }
+    }
+
+    #[test]
+    fn one_way_to_an_agent_adds_up() {
+        let triage = || Some(Party::Strategy("Triage".into()));
+        let kim = || Some(Party::Agent("kim".into()));
+        let mut ledger = Ledger::default();
+        for event in [
+            event("a", 100, ReportingName::InteractionSubmitted, "in", None),
+            event("a", 110, ReportingName::TakenFromQueue, "in", triage()),
+            event("a", 110, ReportingName::PartyAdded, "in", triage()),
+            event("a", 120, ReportingName::AgentInvited, "in", kim()),
+            event("a", 120, ReportingName::PartyRemoved, "in", triage()),
+            event("a", 350, ReportingName::PartyAdded, "in", kim()),
+            event("b", 100, ReportingName::InteractionSubmitted, "in", None),
+        ] {
+            ledger.enter("server", &event);
+        }
+        let ids: HashSet<String> = ["a", "b"].map(String::from).into();
+        assert!(!ledger.at_rest(|_| true), "an agent has one");
+        ledger.enter("server", &event("a", 500, ReportingName::ProcessingStopped, "in", kim()));
+        assert!(ledger.at_rest(|queue| queue == "in") && !ledger.at_rest(|_| false));
+        let places = ledger.places(&ids);
+        assert_eq!(places.get(&Place::DoneByAgent("kim".into())), Some(&1));
+        assert_eq!(places.values().sum::<u64>(), 2);
+        assert_eq!(ledger.submit_to_accept("email"), [250]);
+        assert_eq!(ledger.present(), 1);
+        assert_eq!(ledger.strategies["Triage"], StrategyCounts { taken: 1, delivered: 1, ..StrategyCounts::default() });
+        assert_eq!(ledger.agents["kim"], AgentCounts { invited: 1, accepted: 1, done: 1, ..AgentCounts::default() });
+        ledger.count_waiting();
+        let counts = ledger.queues[&("server".to_owned(), "in".to_owned())];
+        assert_eq!(counts, QueueCounts { submitted: 2, taken: 1, waiting: 1, ..QueueCounts::default() });
+    }
+
+    #[test]
+    fn percentiles() {
+        let values: Vec<i64> = (1..=10).collect();
+        assert_eq!([50, 90, 100].map(|percent| percentile(&values, percent)), [Some(5), Some(9), Some(10)]);
+        assert_eq!(percentile(&[], 50), None);
+    }
+}

@@ -1,0 +1,377 @@
+//! `jackfield demo`: a whole site in processes of its own, a mailbox of real e-mails, and a table of where
+//! everything went.
+//!
+//! The demo itself only watches: what it tells comes from the servers' reporting events (`ledger`), and is
+//! compared with what was acknowledged to `submit` and with what the servers say is left.
+
+mod children;
+mod ledger;
+mod report;
+mod site;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use jackfield_link::{Client, Link, LinkEvent};
+use jackfield_protocol::v1::event::Message as Event;
+use jackfield_protocol::v1::request::Message as Request;
+use jackfield_protocol::v1::{ClientType, RequestStartReporting};
+use serde_json::Value as Json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::ChildStdout;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::children::{Part, Starter};
+use self::ledger::Ledger;
+use self::report::Report;
+use self::site::DemoSite;
+use crate::cli::{Demo, Global};
+use crate::commands::queues;
+use crate::config::Server;
+use crate::control::{self, Question};
+use crate::exit::{Exit, Usage};
+use crate::{connect, output, signals};
+
+/// How long each part may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Time between two looks at something that is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Time between two lines of progress: on a terminal, and elsewhere.
+const PROGRESS_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// Nothing may move for so long before the site counts as at rest.
+const REST_FOR: Duration = Duration::from_millis(500);
+/// Reporting events that wait to be entered.
+const EVENTS_WAITING: usize = 4_096;
+
+/// Run the demo.
+///
+/// # Errors
+/// A part does not start, or ends too early; the configuration is wrong.
+pub async fn demo(global: &Global, arguments: Demo) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let stop = signals::stop_token(global.with_parent)?;
+    let sources = sources(&global.site)?;
+    let demo = DemoSite::make(&global.site, &arguments.folder, arguments.plugins.as_deref())?;
+    let mut parts = Vec::new();
+    let outcome = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Stopped.into()),
+        outcome = play(global, &arguments, &demo, &sources, &mut parts, began) => outcome,
+    };
+    let exit = match outcome {
+        Ok(report) => {
+            report.show(global, &demo.folder, &demo.path)?;
+            if arguments.keep {
+                keep(global, &demo, &stop).await?;
+            }
+            Ok(if report.adds_up() { Exit::Done } else { Exit::Failed })
+        }
+        Err(error) if error.is::<Stopped>() => {
+            output::complain("stopped");
+            Ok(Exit::Failed)
+        }
+        Err(error) => Err(error),
+    };
+    // The node gives back and the agents log out before the servers go.
+    for part in parts.into_iter().rev() {
+        part.stop().await;
+    }
+    exit
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Stopped;
+
+/// What there is to submit beside the configuration: `mailbox`, and files of interactions.
+struct Sources {
+    mailbox: Option<PathBuf>,
+    lines: Vec<PathBuf>,
+}
+
+fn sources(site: &Path) -> anyhow::Result<Sources> {
+    let folder = std::path::absolute(site)?.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mailbox = Some(folder.join("mailbox")).filter(|mailbox| mailbox.is_dir());
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            lines.push(path);
+        }
+    }
+    lines.sort_unstable();
+    if mailbox.is_none() && lines.is_empty() {
+        let text = format!("there is neither a `mailbox` nor a .jsonl file in {} to submit", folder.display());
+        return Err(Usage(text).into());
+    }
+    Ok(Sources { mailbox, lines })
+}
+
+async fn play(
+    global: &Global,
+    arguments: &Demo,
+    demo: &DemoSite,
+    sources: &Sources,
+    parts: &mut Vec<Part>,
+    began: Instant,
+) -> anyhow::Result<Report> {
+    let starter = Starter { folder: &demo.folder, site: &demo.path };
+    let say = |text: &str| if global.json { Ok(()) } else { output::line(text) };
+    let (events_sender, mut events) = mpsc::channel(EVENTS_WAITING);
+
+    say("starting the Interaction Servers")?;
+    for server in &demo.site.servers {
+        let name = server.name.get_ref();
+        parts.push(starter.start(name, &["server", "--name", name])?);
+    }
+    let mut watching = Vec::new();
+    for server in &demo.site.servers {
+        watching.push(watch(server, parts, events_sender.clone()).await?);
+    }
+    drop(events_sender);
+
+    say("starting the node with its strategies, and the agents")?;
+    parts.push(starter.start("node", &["run"])?);
+    for agent in &demo.site.agents {
+        let id = agent.id.get_ref();
+        let arguments = ["agent", "--id", id, "--auto", "--handle-time", "0.1s..0.5s", "--reject", "5"];
+        parts.push(starter.start(&format!("agent {id}"), &arguments)?);
+    }
+    wait_for_node(demo, parts).await?;
+    wait_for_agents(demo, parts).await?;
+    let ready_after = began.elapsed();
+
+    say("submitting")?;
+    let repeat = arguments.repeat.to_string();
+    let mut submits = Vec::new();
+    if let Some(mailbox) = &sources.mailbox {
+        let mailbox = mailbox.display().to_string();
+        let words = ["submit", &mailbox, "--queue", &arguments.queue, "--repeat", &repeat];
+        submits.push(starter.start_reading("submit mailbox", &words)?);
+    }
+    for lines in &sources.lines {
+        let lines = lines.display().to_string();
+        submits.push(starter.start_reading("submit interactions", &["submit", &lines, "--repeat", &repeat])?);
+    }
+    let mut book = Book::new(global, began);
+    let (acknowledged_sender, mut acknowledged) = mpsc::channel(EVENTS_WAITING);
+    let mut submitting = Vec::new();
+    for (part, results) in submits {
+        tokio::spawn(read_results(results, acknowledged_sender.clone()));
+        submitting.push(part);
+    }
+    drop(acknowledged_sender);
+
+    let limit = Instant::now() + arguments.limit;
+    let rests = |queue: &str| {
+        let views = demo.site.views.iter().filter(|view| view.queue.get_ref() == queue);
+        let mut views = views.map(|view| view.name.get_ref());
+        !views.any(|view| demo.site.submitters.iter().any(|submitter| submitter.view.get_ref() == view))
+    };
+    let mut all_submitted = false;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            result = acknowledged.recv(), if !all_submitted => match result {
+                Some(result) => book.submitted(&result),
+                None => all_submitted = true,
+            },
+            Some((server, event)) = events.recv() => match event {
+                Ok(event) => book.enter(&server, &event),
+                Err(reason) => anyhow::bail!("server `{server}` is gone: {reason}"),
+            },
+            _ = look.tick() => {
+                book.progress()?;
+                for part in &mut *parts {
+                    part.must_run()?;
+                }
+                if all_submitted && book.at_rest(rests) {
+                    break;
+                }
+                if Instant::now() > limit {
+                    book.came_to_rest = false;
+                    break;
+                }
+            }
+        }
+    }
+    for mut part in submitting {
+        let status = part.ended().await?;
+        // Code 3: the mailbox holds what cannot be read, on purpose.
+        if !matches!(status.code(), Some(0 | 3)) {
+            anyhow::bail!("{} failed ({status}):\n{}", part.name, part.log_tail());
+        }
+    }
+    book.progress_ended()?;
+    let status = control::ask(&demo.site.control_socket(), Question::Status).await?;
+    let mut left = 0;
+    for server in &demo.site.servers {
+        left += queues::status(server).await?.interactions;
+    }
+    for link in watching {
+        link.close().await;
+    }
+    Ok(Report::new(book, left, &status, ready_after))
+}
+
+/// Everything that was heard of so far.
+struct Book {
+    ledger: Ledger,
+    acknowledged: HashSet<String>,
+    refused: u64,
+    unreadable: u64,
+    came_to_rest: bool,
+    last_event: Instant,
+    began: Instant,
+    json: bool,
+    last_progress: Instant,
+    drawn: bool,
+}
+
+impl Book {
+    fn new(global: &Global, began: Instant) -> Book {
+        Book {
+            ledger: Ledger::default(),
+            acknowledged: HashSet::new(),
+            refused: 0,
+            unreadable: 0,
+            came_to_rest: true,
+            last_event: Instant::now(),
+            began,
+            json: global.json,
+            last_progress: Instant::now(),
+            drawn: false,
+        }
+    }
+
+    fn submitted(&mut self, result: &Json) {
+        match (result.get("result").and_then(Json::as_str), result.get("interaction").and_then(Json::as_str)) {
+            (Some("submitted"), Some(id)) => {
+                self.acknowledged.insert(id.to_owned());
+            }
+            (Some("refused"), _) => self.refused += 1,
+            (Some("unreadable"), _) => self.unreadable += 1,
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, server: &str, event: &jackfield_protocol::v1::EventReporting) {
+        if !event.interaction_id.is_empty() {
+            self.last_event = Instant::now();
+        }
+        self.ledger.enter(server, event);
+    }
+
+    fn at_rest(&self, rests: impl Fn(&str) -> bool) -> bool {
+        self.last_event.elapsed() >= REST_FOR && self.ledger.at_rest(rests)
+    }
+
+    fn progress(&mut self) -> anyhow::Result<()> {
+        let terminal = output::is_terminal();
+        let every = if terminal { PROGRESS_EVERY.0 } else { PROGRESS_EVERY.1 };
+        if self.json || self.last_progress.elapsed() < every {
+            return Ok(());
+        }
+        self.last_progress = Instant::now();
+        let text = report::progress(&self.ledger, &self.acknowledged, self.began.elapsed());
+        self.drawn = terminal;
+        // Back to the beginning of the line, and clear what was on it.
+        if terminal { output::part(&format!("\r\x1b[K{text}")) } else { output::line(text) }
+    }
+
+    fn progress_ended(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.drawn) { output::line("") } else { Ok(()) }
+    }
+}
+
+/// Subscribes to the reporting of a server, as soon as it answers.
+async fn watch(
+    server: &Server,
+    parts: &mut [Part],
+    events: mpsc::Sender<(String, Result<jackfield_protocol::v1::EventReporting, String>)>,
+) -> anyhow::Result<Link> {
+    let (link, mut happens) = connect::link(server, connect::registration("demo", ClientType::ReportingEngine));
+    let name = server.name.get_ref().clone();
+    let client: Client = waiting_for(&name, parts, async || link.client()).await?;
+    let start = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+    client.request(Request::StartReporting(start)).await.with_context(|| format!("server `{name}`"))?;
+    tokio::spawn(async move {
+        while let Some(happening) = happens.recv().await {
+            let event = match happening {
+                LinkEvent::Event(Event::Reporting(event)) => Ok(event),
+                // Before the first `Up` the server is only not there yet.
+                LinkEvent::Down { reason, .. } if client.is_closed() => Err(reason),
+                _ => continue,
+            };
+            if events.send((name.clone(), event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(link)
+}
+
+async fn wait_for_node(demo: &DemoSite, parts: &mut [Part]) -> anyhow::Result<()> {
+    let socket = demo.site.control_socket();
+    waiting_for("the node", parts, async || {
+        let status = control::ask(&socket, Question::Status).await.ok()?;
+        let links = status.get("links")?.as_array()?;
+        links.iter().all(|link| link.get("up") == Some(&Json::Bool(true))).then_some(())
+    })
+    .await
+}
+
+async fn wait_for_agents(demo: &DemoSite, parts: &mut [Part]) -> anyhow::Result<()> {
+    for server in &demo.site.servers {
+        waiting_for("the agents", parts, async || {
+            let status = queues::status(server).await.ok()?;
+            (status.agents.len() >= demo.site.agents.len()).then_some(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Looks until `look` finds something; fails when a part ends or it takes too long.
+async fn waiting_for<T>(what: &str, parts: &mut [Part], look: impl AsyncFn() -> Option<T>) -> anyhow::Result<T> {
+    let limit = Instant::now() + READY_WITHIN;
+    loop {
+        if let Some(found) = look().await {
+            return Ok(found);
+        }
+        for part in &mut *parts {
+            part.must_run()?;
+        }
+        if Instant::now() > limit {
+            anyhow::bail!("{what} did not get ready within {READY_WITHIN:?}");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn read_results(results: ChildStdout, sender: mpsc::Sender<Json>) {
+    let mut lines = BufReader::new(results).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Ok(result) = serde_json::from_str(&line)
+            && sender.send(result).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+async fn keep(global: &Global, demo: &DemoSite, stop: &CancellationToken) -> anyhow::Result<()> {
+    if !global.json {
+        let program = std::env::current_exe().map_or_else(|_| "jackfield".into(), |path| path.display().to_string());
+        let site = demo.path.display();
+        output::line("\nIt goes on running; Ctrl-C stops it. In another terminal:")?;
+        for command in ["queues --watch", "sessions --all", "submit letter.eml --queue email.inbound"] {
+            output::line(format!("  {program} {command} --site {site}"))?;
+        }
+    }
+    stop.cancelled().await;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! The site of a demo: the given one, moved into a fresh folder and onto free ports.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use toml::{Table, Value};
+
+use crate::config::{self, Site};
+use crate::exit::Usage;
+
+/// Says that a folder belongs to demos, which may remove what is in it.
+const MARKER: &str = ".jackfield-demo";
+/// In a demo an agent who rejected something is asked again soon: there are only a few agents.
+const REJECTION_REST_SECONDS: i64 = 2;
+
+/// A folder with a site in it.
+pub struct DemoSite {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its configuration file.
+    pub path: PathBuf,
+    /// What it says.
+    pub site: Site,
+}
+
+impl DemoSite {
+    /// Makes `folder` afresh, and writes the site of `original` into it.
+    ///
+    /// # Errors
+    /// The folder holds something that is not of a demo, or cannot be written; the site is wrong.
+    pub fn make(original: &Path, folder: &Path, plugins: Option<&Path>) -> anyhow::Result<DemoSite> {
+        // The original is checked first, so that its mistakes are shown in its own text.
+        let (site, _) = config::load(original)?;
+        let folder = fresh(folder)?;
+        let plugins = plugins.unwrap_or(&site.application.plugins);
+        let plugins = std::path::absolute(plugins)?;
+        let text = std::fs::read_to_string(original)?;
+        let mut table: Table = toml::from_str(&text).context("the configuration cannot be read again")?;
+        rewrite(&mut table, &folder, &plugins)?;
+        let path = folder.join("jackfield.toml");
+        let heading = format!("# Made by `jackfield demo` from {}.\n\n", original.display());
+        std::fs::write(&path, heading + &toml::to_string(&table)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let (site, _) = config::load(&path)?;
+        Ok(DemoSite { folder, path, site })
+    }
+}
+
+fn fresh(folder: &Path) -> anyhow::Result<PathBuf> {
+    let folder = std::path::absolute(folder)?;
+    let is_empty = std::fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
+    if !is_empty {
+        if !folder.join(MARKER).exists() {
+            let text = format!("{} holds something that is not of a demo; choose another --folder", folder.display());
+            return Err(Usage(text).into());
+        }
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder.join("log")).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::write(folder.join(MARKER), "")?;
+    Ok(folder)
+}
+
+fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<()> {
+    let at = |name: &str| Value::String(folder.join(name).display().to_string());
+    if let Some(application) = table.get_mut("application").and_then(Value::as_table_mut) {
+        application.insert("data".into(), at("data"));
+        application.insert("plugins".into(), Value::String(plugins.display().to_string()));
+        let options = application.entry("options").or_insert_with(|| Value::Table(Table::new()));
+        let orchestration = options.as_table_mut().map(|options| options.entry("orchestration"));
+        if let Some(Value::Table(orchestration)) = orchestration.map(|entry| entry.or_insert_with(|| Value::Table(Table::new()))) {
+            orchestration.insert("rejection-rest".into(), Value::Integer(REJECTION_REST_SECONDS));
+        }
+    }
+    // All are held until all are chosen, so that no two are the same.
+    let mut held = Vec::new();
+    for server in objects(table, "server") {
+        let name = server.get("name").and_then(Value::as_str).unwrap_or("server").to_owned();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
+        server.insert("host".into(), Value::String(Ipv4Addr::LOCALHOST.to_string()));
+        server.insert("port".into(), Value::Integer(listener.local_addr()?.port().into()));
+        server.insert("embedded".into(), Value::Boolean(false));
+        let store = folder.join("data").join(format!("{name}.db"));
+        server.insert("store".into(), Value::String(format!("sqlite:{}", store.display())));
+        held.push(listener);
+    }
+    for media_server in objects(table, "media-server") {
+        let name = media_server.get("name").and_then(Value::as_str).unwrap_or("outbox").to_owned();
+        media_server.insert("maildir".into(), at(&name));
+    }
+    Ok(())
+}
+
+fn objects<'t>(table: &'t mut Table, kind: &str) -> impl Iterator<Item = &'t mut Table> {
+    let array = table.get_mut(kind).and_then(Value::as_array_mut);
+    array.into_iter().flatten().filter_map(Value::as_table_mut)
+}

@@ -1,0 +1,135 @@
+//! `jackfield run`: the main job. Embedded servers, media servers, the node with its plugins.
+//!
+//! Started in the order in which they need each other, and stopped in the reverse one: first the node
+//! (it gives back what it holds), then the media servers, then the servers.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jackfield_mail::Outbox;
+use jackfield_node::Node;
+use jackfield_strategy::{Engine, Plugins};
+use serde_json::json;
+
+use crate::cli::{Global, Run};
+use crate::config::options::Owner;
+use crate::config::{self, Site};
+use crate::control::{Control, Question};
+use crate::embedded::Embedded;
+use crate::exit::Exit;
+use crate::{output, signals};
+
+/// Run the site until a signal.
+///
+/// # Errors
+/// Something does not start; what was started before it is stopped again.
+pub async fn run(global: &Global, arguments: Run) -> anyhow::Result<Exit> {
+    let mut site = super::load(global)?;
+    if let Some(plugins) = arguments.plugins {
+        site.application.plugins = plugins;
+    }
+    let stop = signals::stop_token(global.with_parent)?;
+    std::fs::create_dir_all(&site.application.data)
+        .with_context(|| format!("cannot make the data folder {}", site.application.data.display()))?;
+
+    let engine = Engine::new(config::engine_settings(&site))?;
+    let plugins = load_plugins(&site, &engine).await?;
+    let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(&site).await? };
+    let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(&site, &embedded).await };
+    let ended = match start_node(&site, engine, plugins, &embedded).await {
+        Ok((node, control)) => {
+            // Nobody need read it: the node runs all the same.
+            let _ = say_ready(global, &site);
+            stop.cancelled().await;
+            tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
+            control.close().await;
+            shut_down(&site, node).await;
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(error),
+    };
+    for media_server in media_servers {
+        media_server.shutdown().await;
+    }
+    embedded.shutdown().await;
+    ended
+}
+
+async fn load_plugins(site: &Site, engine: &Engine) -> anyhow::Result<Arc<Plugins>> {
+    let folder = &site.application.plugins;
+    let (plugins, failures) = Plugins::from_folder(engine, folder)
+        .await
+        .with_context(|| format!("cannot read the folder of plugins {}", folder.display()))?;
+    for failure in failures {
+        tracing::error!("{failure}");
+    }
+    for plugin in plugins.all() {
+        tracing::info!(plugin = plugin.name(), version = plugin.version(), origin = plugin.origin(), "plugin loaded");
+    }
+    Ok(Arc::new(plugins))
+}
+
+async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<Outbox> {
+    let mut running = Vec::new();
+    for media_server in &site.media_servers {
+        let Some(server) = site.server(media_server.server.get_ref()) else { continue };
+        let settings = jackfield_mail::OutboxSettings {
+            name: media_server.name.get_ref().clone(),
+            media_type: media_server.media.get_ref().clone(),
+            maildir: media_server.maildir.clone(),
+            ..jackfield_mail::OutboxSettings::default()
+        };
+        running.push(Outbox::start(embedded.endpoint(server), settings).await);
+        tracing::info!(
+            media_server = %media_server.name.get_ref(),
+            maildir = %media_server.maildir.display(),
+            "media server is up"
+        );
+    }
+    running
+}
+
+async fn start_node(
+    site: &Site,
+    engine: Engine,
+    plugins: Arc<Plugins>,
+    embedded: &Embedded,
+) -> anyhow::Result<(Arc<Node>, Control)> {
+    let settings = config::node_settings(site, |server| embedded.endpoint(server));
+    let node = Arc::new(Node::start(settings, engine, plugins).await?);
+    let answering = Arc::clone(&node);
+    let socket = site.control_socket();
+    let control = Control::listen(&socket, move |Question::Status| {
+        serde_json::to_value(answering.status()).unwrap_or_else(|error| json!({ "error": error.to_string() }))
+    });
+    match control.await {
+        Ok(control) => Ok((node, control)),
+        Err(error) => {
+            shut_down(site, node).await;
+            Err(error)
+        }
+    }
+}
+
+fn say_ready(global: &Global, site: &Site) -> anyhow::Result<()> {
+    let socket = site.control_socket();
+    if global.json {
+        let ready = json!({ "step": "ready", "node": site.application.name, "control": socket.display().to_string() });
+        output::line(ready.to_string())
+    } else {
+        output::line(format!("node `{}` runs; Ctrl-C stops it, `jackfield sessions` shows it", site.application.name))
+    }
+}
+
+async fn shut_down(site: &Site, node: Arc<Node>) {
+    let grace = site.application.options.duration(Owner::Application, "orchestration", "shutdown-grace");
+    // The control socket has closed, so nobody else holds it.
+    let Some(node) = Arc::into_inner(node) else { return };
+    let report = node.shutdown(grace).await;
+    tracing::info!(
+        finished = report.finished,
+        killed = report.killed,
+        given_back = report.given_back,
+        "node stopped"
+    );
+}

@@ -1,0 +1,260 @@
+//! What objects say about each other: names that must exist, names that must not repeat, and rules
+//! that several objects share.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use jackfield_protocol::ORCHESTRATION_SYSTEM;
+
+use super::model::Site;
+use super::options::Owner;
+use super::problem::{Problem, nearest_word};
+use super::section::{Notes, Text};
+
+/// Note everything in `site` that does not fit together.
+pub fn check(site: &Site, notes: &Notes) {
+    unique_names(site, notes);
+    references(site, notes);
+    rules(site, notes);
+}
+
+fn unique_names(site: &Site, notes: &Notes) {
+    fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a Text>, notes: &Notes) {
+        let mut seen: HashMap<&str, Range<usize>> = HashMap::new();
+        for name in names {
+            match seen.get(name.get_ref().as_str()) {
+                Some(first) => notes.push(
+                    Problem::new(name.span(), format!("two objects {kind} are called `{}`", name.get_ref()), "again here")
+                        .related(first.clone(), "first here")
+                        .help("rename or remove one of them"),
+                ),
+                None => {
+                    seen.insert(name.get_ref(), name.span());
+                }
+            }
+        }
+    }
+    unique("[[tenant]]", site.tenants.iter().map(|object| &object.name), notes);
+    unique("[[switch]]", site.switches.iter().map(|object| &object.name), notes);
+    unique("[[server]]", site.servers.iter().map(|object| &object.name), notes);
+    unique("[[media-server]]", site.media_servers.iter().map(|object| &object.name), notes);
+    unique("[[queue]]", site.queues.iter().map(|object| &object.name), notes);
+    unique("[[view]]", site.views.iter().map(|object| &object.name), notes);
+    unique("[[submitter]]", site.submitters.iter().map(|object| &object.name), notes);
+    unique("[[strategy]]", site.strategies.iter().map(|object| &object.name), notes);
+    unique("[[skill]]", site.skills.iter(), notes);
+    unique("[[agent-group]]", site.agent_groups.iter(), notes);
+    unique("[[place]]", site.places.iter(), notes);
+    unique("[[workbin]]", site.workbins.iter(), notes);
+    unique("[[media-type]]", site.media_types.iter(), notes);
+    unique("[[agent]]", site.agents.iter().map(|object| &object.id), notes);
+    unique("[[custom-property]]", site.custom_properties.iter().map(|object| &object.name), notes);
+}
+
+/// The names of one kind of object.
+struct Names<'a> {
+    kind: &'static str,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(kind: &'static str, names: impl Iterator<Item = &'a Text>) -> Names<'a> {
+        Names { kind, names: names.map(|name| name.get_ref().as_str()).collect() }
+    }
+
+    fn must_have(&self, name: &Text, notes: &Notes) {
+        if !self.names.contains(&name.get_ref().as_str()) {
+            notes.push(
+                Problem::new(
+                    name.span(),
+                    format!("there is no {} `{}`", self.kind, name.get_ref()),
+                    "not defined in this file",
+                )
+                .help(nearest_word(name.get_ref(), self.names.iter().copied())),
+            );
+        }
+    }
+}
+
+fn references(site: &Site, notes: &Notes) {
+    let tenants = Names::new("tenant", site.tenants.iter().map(|object| &object.name));
+    let servers = Names::new("server", site.servers.iter().map(|object| &object.name));
+    let queues = Names::new("queue", site.queues.iter().map(|object| &object.name));
+    let views = Names::new("view", site.views.iter().map(|object| &object.name));
+    let strategies = Names::new("strategy", site.strategies.iter().map(|object| &object.name));
+    let skills = Names::new("skill", site.skills.iter());
+    let groups = Names::new("agent group", site.agent_groups.iter());
+    let places = Names::new("place", site.places.iter());
+    let media_types = Names::new("media type", site.media_types.iter());
+
+    let owners = site.application.tenant.iter();
+    let owners = owners.chain(site.switches.iter().filter_map(|object| object.tenant.as_ref()));
+    for tenant in owners.chain(site.servers.iter().filter_map(|object| object.tenant.as_ref())) {
+        tenants.must_have(tenant, notes);
+    }
+    for server in &site.application.connections {
+        servers.must_have(server, notes);
+    }
+    for server in site.queues.iter().flat_map(|queue| &queue.servers) {
+        servers.must_have(server, notes);
+    }
+    for media_server in &site.media_servers {
+        servers.must_have(&media_server.server, notes);
+        media_types.must_have(&media_server.media, notes);
+    }
+    for view in &site.views {
+        queues.must_have(&view.queue, notes);
+    }
+    for submitter in &site.submitters {
+        views.must_have(&submitter.view, notes);
+        strategies.must_have(&submitter.strategy, notes);
+    }
+    for agent in &site.agents {
+        for place in &agent.place {
+            places.must_have(place, notes);
+        }
+        for (skill, _) in &agent.skills {
+            skills.must_have(skill, notes);
+        }
+        for group in &agent.groups {
+            groups.must_have(group, notes);
+        }
+        for (media, _) in &agent.capacity {
+            media_types.must_have(media, notes);
+        }
+    }
+}
+
+fn rules(site: &Site, notes: &Notes) {
+    tenants(site, notes);
+    addresses(site, notes);
+    connections(site, notes);
+    for submitter in &site.submitters {
+        let view = site.views.iter().find(|view| view.name.get_ref() == submitter.view.get_ref());
+        if let Some(view) = view.filter(|view| view.queue.get_ref() == ORCHESTRATION_SYSTEM) {
+            notes.push(
+                Problem::new(
+                    submitter.view.span(),
+                    format!("no strategy may take from queue `{ORCHESTRATION_SYSTEM}`"),
+                    "this view looks at it",
+                )
+                .related(view.queue.span(), "here")
+                .help("the nodes clean this queue up themselves; let the submitter take from another one"),
+            );
+        }
+    }
+    for strategy in &site.strategies {
+        let used = site.submitters.iter().any(|submitter| submitter.strategy.get_ref() == strategy.name.get_ref());
+        if !used {
+            notes.push(
+                Problem::new(
+                    strategy.name.span(),
+                    format!("no submitter takes interactions for strategy `{}`", strategy.name.get_ref()),
+                    "never runs",
+                )
+                .help("add a [[submitter]] that names it")
+                .warning(),
+            );
+        }
+    }
+}
+
+fn tenants(site: &Site, notes: &Notes) {
+    if site.tenants.is_empty() {
+        notes.push(
+            Problem::new(site.application.span.clone(), "there is no [[tenant]]", "this application serves none")
+                .help("add [[tenant]] with name = \"Environment\" and id = 1"),
+        );
+    }
+    for (index, tenant) in site.tenants.iter().enumerate() {
+        if let Some(first) = site.tenants.iter().take(index).find(|other| other.id == tenant.id) {
+            notes.push(
+                Problem::new(tenant.id_span.clone(), format!("two tenants have the id {}", tenant.id), "again here")
+                    .related(first.id_span.clone(), "first here"),
+            );
+        }
+    }
+    // The guide, *Pulling from Multiple Interaction Servers*: they belong to the node's own tenant.
+    let own = site.tenant_id(site.application.tenant.as_ref());
+    for name in &site.application.connections {
+        let Some(server) = site.server(name.get_ref()) else { continue };
+        if site.tenant_id(server.tenant.as_ref()) != own {
+            notes.push(
+                Problem::new(
+                    name.span(),
+                    format!("server `{}` belongs to another tenant than the application", name.get_ref()),
+                    "cannot be pulled from",
+                )
+                .help("connect to servers of the application's own tenant only"),
+            );
+        }
+    }
+}
+
+fn addresses(site: &Site, notes: &Notes) {
+    for (index, server) in site.servers.iter().enumerate() {
+        for first in site.servers.iter().take(index) {
+            if server.port.is_some() && first.address() == server.address() {
+                let message = format!("two servers have the address {}", server.address());
+                notes.push(
+                    Problem::new(server.port_span.clone(), message, "again here")
+                        .related(first.port_span.clone(), "first here")
+                        .help("give one of them another port"),
+                );
+            }
+            if !server.store.as_os_str().is_empty() && first.store == server.store {
+                notes.push(
+                    Problem::new(server.store_span.clone(), "two servers have the same store", "again here")
+                        .related(first.store_span.clone(), "first here")
+                        .help("give each server a file of its own"),
+                );
+            }
+        }
+    }
+}
+
+fn connections(site: &Site, notes: &Notes) {
+    let application = &site.application;
+    if application.connections.is_empty() {
+        notes.push(
+            Problem::new(application.span.clone(), "the application has no connections", "pulls from nowhere")
+                .help("add connections = [\"<name of a server>\"]"),
+        );
+    }
+    let multiple = application.options.flag(Owner::Application, "orchestration", "switch-multi-links-enabled");
+    if application.connections.len() > 1 && !multiple {
+        let span = application.option_spans.get("switch-multi-links-enabled").cloned().unwrap_or(0..0);
+        notes.push(
+            Problem::new(span, "`switch-multi-links-enabled` must be true", "the application has several connections")
+                .help("set it to true, or name one connection only"),
+        );
+    }
+    let poison = application.options.text(Owner::Application, "orchestration", "poison-queue");
+    for name in &application.connections {
+        let Some(server) = site.server(name.get_ref()) else { continue };
+        let has = |queue: &str| site.has_queue(server.name.get_ref(), queue);
+        if !has(&poison) {
+            let span = application.option_spans.get("poison-queue").cloned().unwrap_or_else(|| name.span());
+            let queues = site.queues.iter().filter(|queue| queue.is_on(server.name.get_ref()));
+            notes.push(
+                Problem::new(
+                    span,
+                    format!("server `{}` has no queue `{poison}` for interactions that keep failing", name.get_ref()),
+                    "needed here (option poison-queue)",
+                )
+                .help(nearest_word(&poison, queues.map(|queue| queue.name.get_ref().as_str()))),
+            );
+        }
+        if !has(ORCHESTRATION_SYSTEM) {
+            notes.push(
+                Problem::new(
+                    name.span(),
+                    format!("server `{}` has no queue `{ORCHESTRATION_SYSTEM}`", name.get_ref()),
+                    "messages made without a queue will fail here",
+                )
+                .help(format!("add [[queue]] with name = \"{ORCHESTRATION_SYSTEM}\""))
+                .warning(),
+            );
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The site, from `jackfield.toml`.
+//!
+//! Reading has three steps: every object by itself (`objects`), then what objects say about each other
+//! (`check`), then the settings each crate is given (`settings`). Problems of all steps are gathered
+//! and reported together, each with its place in the file. Options are defined once, in `options`.
+
+mod check;
+mod model;
+mod objects;
+pub mod options;
+mod problem;
+mod section;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+pub use model::{Server, Site};
+pub use problem::{Problems, nearest_word};
+pub use settings::{engine_settings, node_settings, server_settings};
+
+use section::Notes;
+
+/// Largest file that is read, in bytes.
+const FILE_BYTES: u64 = 16 << 20;
+
+/// Why there is no site.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file cannot be read at all.
+    #[error("cannot read {path}: {reason}; name the configuration file with --site")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It was read, and is wrong.
+    #[error(transparent)]
+    Invalid(Problems),
+}
+
+/// Read and check the file at `path`. The warnings that come with a site do not keep it from running.
+///
+/// # Errors
+/// The file cannot be read, or has errors: all of them, not only the first.
+pub fn load(path: &Path) -> Result<(Site, Problems), ConfigurationError> {
+    let unreadable = |reason: String| ConfigurationError::Unreadable { path: path.to_owned(), reason };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > FILE_BYTES {
+        return Err(unreadable(format!("{size} bytes are more than the {FILE_BYTES} a configuration may have")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
+    parse(path, &text)
+}
+
+/// The same for a text that is at hand.
+///
+/// # Errors
+/// All errors of the text.
+pub fn parse(path: &Path, text: &str) -> Result<(Site, Problems), ConfigurationError> {
+    let notes = Notes::default();
+    let site = objects::read(path, text, &notes);
+    check::check(&site, &notes);
+    let problems = Problems::new(path, text, notes.into_problems());
+    if problems.errors() > 0 { Err(ConfigurationError::Invalid(problems)) } else { Ok((site, problems)) }
+}

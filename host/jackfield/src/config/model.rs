@@ -1,0 +1,265 @@
+//! The objects of a site, as they were read: what each says, and where in the file it says so.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use jackfield_server::PropertyKind;
+
+use super::options::OptionValues;
+use super::section::Text;
+
+/// A whole site, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// The file it was read from; paths in it are relative to the folder of this file.
+    pub path: PathBuf,
+    /// `[application]`: the node.
+    pub application: Application,
+    /// `[[tenant]]`
+    pub tenants: Vec<Tenant>,
+    /// `[[switch]]`
+    pub switches: Vec<Switch>,
+    /// `[[server]]`: Interaction Servers.
+    pub servers: Vec<Server>,
+    /// `[[media-server]]`
+    pub media_servers: Vec<MediaServer>,
+    /// `[[queue]]`: interaction queues.
+    pub queues: Vec<Queue>,
+    /// `[[view]]`
+    pub views: Vec<View>,
+    /// `[[submitter]]`
+    pub submitters: Vec<Submitter>,
+    /// `[[strategy]]`: routing scripts.
+    pub strategies: Vec<Strategy>,
+    /// `[[skill]]`
+    pub skills: Vec<Text>,
+    /// `[[agent-group]]`
+    pub agent_groups: Vec<Text>,
+    /// `[[place]]`
+    pub places: Vec<Text>,
+    /// `[[workbin]]`
+    pub workbins: Vec<Text>,
+    /// `[[media-type]]`
+    pub media_types: Vec<Text>,
+    /// `[[agent]]`
+    pub agents: Vec<Agent>,
+    /// `[[custom-property]]`
+    pub custom_properties: Vec<CustomProperty>,
+    /// `[list.<list>.<item>]`: list, item, key, value.
+    pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+}
+
+/// The node's own object.
+#[derive(Clone, Debug, Default)]
+pub struct Application {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What it registers as.
+    pub name: String,
+    /// Cluster it belongs to; empty: none.
+    pub cluster: String,
+    /// Name of its tenant.
+    pub tenant: Option<Text>,
+    /// Names of the Interaction Servers it connects to.
+    pub connections: Vec<Text>,
+    /// Folder for what it writes.
+    pub data: PathBuf,
+    /// Folder of plugins.
+    pub plugins: PathBuf,
+    /// What `[application.options.*]` sets.
+    pub options: OptionValues,
+    /// Where options stand, for problems that concern several objects.
+    pub option_spans: BTreeMap<String, Range<usize>>,
+}
+
+/// A tenant.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its name.
+    pub name: Text,
+    /// Its number on the wire.
+    pub id: u32,
+    /// Where the number stands.
+    pub id_span: Range<usize>,
+}
+
+/// A switch.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// Its name.
+    pub name: Text,
+    /// Name of its tenant.
+    pub tenant: Option<Text>,
+}
+
+/// An Interaction Server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Application name.
+    pub name: Text,
+    /// Name of its tenant.
+    pub tenant: Option<Text>,
+    /// Where clients reach it, and the address it listens on when embedded.
+    pub host: String,
+    /// Its port; always there in a site without errors.
+    pub port: Option<u16>,
+    /// Where the port stands.
+    pub port_span: Range<usize>,
+    /// Whether `jackfield run` runs it in its own process.
+    pub embedded: bool,
+    /// The database file.
+    pub store: PathBuf,
+    /// Where the store stands.
+    pub store_span: Range<usize>,
+    /// What `[server.options.*]` sets.
+    pub options: OptionValues,
+}
+
+impl Server {
+    /// `host:port`, an IPv6 address in brackets.
+    pub fn address(&self) -> String {
+        let port = self.port.unwrap_or_default();
+        match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+            _ => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+/// A media server that runs beside the node.
+#[derive(Clone, Debug)]
+pub struct MediaServer {
+    /// Application name.
+    pub name: Text,
+    /// Name of the Interaction Server it serves.
+    pub server: Text,
+    /// Media type it serves.
+    pub media: Text,
+    /// Maildir it writes messages into.
+    pub maildir: PathBuf,
+}
+
+/// An interaction queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Its name.
+    pub name: Text,
+    /// Interaction Servers that have it; empty: all.
+    pub servers: Vec<Text>,
+}
+
+/// A view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub name: Text,
+    /// The queue it looks at.
+    pub queue: Text,
+    /// Which interactions; empty: all.
+    pub condition: Text,
+    /// In which order; empty: the default.
+    pub order: Text,
+}
+
+/// A submitter.
+#[derive(Clone, Debug)]
+pub struct Submitter {
+    /// Its name.
+    pub name: Text,
+    /// The view it takes from.
+    pub view: Text,
+    /// The strategy it submits to.
+    pub strategy: Text,
+    /// Larger is served first.
+    pub priority: i32,
+    /// Interactions with routers at once; 0: no limit.
+    pub max_interactions: u32,
+    /// Only routers of this cluster.
+    pub cluster_id: Option<String>,
+}
+
+/// A routing script.
+#[derive(Clone, Debug)]
+pub struct Strategy {
+    /// Its name.
+    pub name: Text,
+    /// Name in the manifest of its plugin.
+    pub plugin: Text,
+    /// Whether it may be pulled for.
+    pub enabled: bool,
+    /// Sessions at once on this node; 0: no limit of its own.
+    pub max_sessions: usize,
+    /// Interactions with routers at once; 0: no limit.
+    pub max_interactions: u32,
+    /// What `facts.parameter` answers.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// An agent.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Employee id.
+    pub id: Text,
+    /// The place used when none is named at login.
+    pub place: Option<Text>,
+    /// Skill and level.
+    pub skills: Vec<(Text, i64)>,
+    /// Agent groups.
+    pub groups: Vec<Text>,
+    /// Media type and interactions at once.
+    pub capacity: Vec<(Text, i64)>,
+}
+
+/// User data raised to a property of views.
+#[derive(Clone, Debug)]
+pub struct CustomProperty {
+    /// Name in conditions and orders.
+    pub name: Text,
+    /// User data key.
+    pub key: String,
+    /// What it holds.
+    pub kind: PropertyKind,
+}
+
+impl Site {
+    /// The Interaction Server with this name.
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| server.name.get_ref() == name)
+    }
+
+    /// The agent with this employee id.
+    pub fn agent(&self, id: &str) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.id.get_ref() == id)
+    }
+
+    /// Whether `server` has the queue `name`.
+    pub fn has_queue(&self, server: &str, name: &str) -> bool {
+        self.queues.iter().any(|queue| queue.name.get_ref() == name && queue.is_on(server))
+    }
+
+    /// The Interaction Servers that have the queue `name`.
+    pub fn servers_of_queue(&self, name: &str) -> Vec<&Server> {
+        self.servers.iter().filter(|server| self.has_queue(server.name.get_ref(), name)).collect()
+    }
+
+    /// Number of the tenant `name`; the first tenant's where none is named.
+    pub fn tenant_id(&self, name: Option<&Text>) -> u32 {
+        name.and_then(|name| self.tenants.iter().find(|tenant| tenant.name.get_ref() == name.get_ref()))
+            .or_else(|| self.tenants.first())
+            .map_or(1, |tenant| tenant.id)
+    }
+
+    /// Where the running node answers questions: `<data>/<application>.sock`.
+    pub fn control_socket(&self) -> PathBuf {
+        self.application.data.join(format!("{}.sock", self.application.name))
+    }
+}
+
+impl Queue {
+    /// Whether `server` has it.
+    pub fn is_on(&self, server: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|name| name.get_ref() == server)
+    }
+}

@@ -1,0 +1,403 @@
+//! From the text of `jackfield.toml` to the objects of the model. Each object is read on its own, so
+//! that one mistake does not hide the next; how objects refer to each other is checked afterwards.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use jackfield_server::PropertyKind;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::model::{
+    Agent, Application, CustomProperty, MediaServer, Queue, Server, Site, Strategy, Submitter, Switch, Tenant, View,
+};
+use super::options::{self, Kind, OptionValue, OptionValues, Owner};
+use super::problem::{Problem, nearest_word};
+use super::section::{Notes, Section, Text, integer_of, scalar_text, wrong_type};
+
+/// Largest skill level and capacity.
+const LEVEL_MAX: i64 = 1_000_000;
+/// Longest name of an object, in bytes (as on the wire).
+const NAME_BYTES: usize = jackfield_protocol::limits::NAME_BYTES;
+/// Longest name of the application: it is part of the name of a socket, which must stay short.
+const APPLICATION_NAME_BYTES: usize = 48;
+
+/// Read every object of `text`. `path` is the file; paths in it are made relative to its folder.
+pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in syntax_errors {
+        let span = error.span().unwrap_or(0..0);
+        notes.push(Problem::new(span, format!("not valid TOML: {}", error.message()), "here"));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut root = Section::new(notes, "the file", 0..0, document.get_ref());
+    let mut site = Site { path: path.to_owned(), ..Site::default() };
+    match root.value("application") {
+        Some(value) => match value.get_ref().as_table() {
+            Some(table) => {
+                site.application = application(Section::new(notes, "[application]", value.span(), table), folder, notes);
+            }
+            None => wrong_type(notes, "application", value, "a table"),
+        },
+        None => notes.push(
+            Problem::new(0..0, "there is no [application]", "anywhere in this file")
+                .help("add [application] with the name of the node and its connections"),
+        ),
+    }
+    site.tenants = each(&mut root, notes, "tenant", "[[tenant]]", tenant);
+    site.switches = each(&mut root, notes, "switch", "[[switch]]", |section| switch(section, notes));
+    site.servers = each(&mut root, notes, "server", "[[server]]", |section| server(section, folder, notes));
+    site.media_servers =
+        each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, folder, notes));
+    site.queues = each(&mut root, notes, "queue", "[[queue]]", queue);
+    site.views = each(&mut root, notes, "view", "[[view]]", view);
+    site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
+    site.strategies = each(&mut root, notes, "strategy", "[[strategy]]", strategy);
+    site.skills = each(&mut root, notes, "skill", "[[skill]]", named);
+    site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", named);
+    site.places = each(&mut root, notes, "place", "[[place]]", named);
+    site.workbins = each(&mut root, notes, "workbin", "[[workbin]]", named);
+    site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", named);
+    site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
+    site.custom_properties =
+        each(&mut root, notes, "custom-property", "[[custom-property]]", |section| custom_property(section, notes));
+    site.lists = lists(&mut root, notes);
+    root.finish();
+    site
+}
+
+/// Each object of an array of tables; those that lack something needed are left out (it is noted).
+fn each<T>(
+    root: &mut Section<'_, '_>,
+    notes: &Notes,
+    key: &'static str,
+    what: &'static str,
+    read: impl Fn(&mut Section<'_, '_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(value) = root.value(key) else { return Vec::new() };
+    let Some(array) = value.get_ref().as_array() else {
+        let label = format!("write {what}, with two brackets");
+        notes.push(Problem::new(value.span(), format!("`{key}` must be an array of tables"), label));
+        return Vec::new();
+    };
+    let mut objects = Vec::new();
+    for item in array.iter() {
+        match item.get_ref().as_table() {
+            Some(table) => {
+                let mut section = Section::new(notes, what, item.span(), table);
+                let object = read(&mut section);
+                section.finish();
+                objects.extend(object);
+            }
+            None => wrong_type(notes, key, item, "a table"),
+        }
+    }
+    objects
+}
+
+fn application(mut section: Section<'_, '_>, folder: &Path, notes: &Notes) -> Application {
+    let span = section.span();
+    let name = section.required_text("name");
+    if let Some(name) = &name
+        && (name.get_ref().len() > APPLICATION_NAME_BYTES || name.get_ref().contains(['/', '\0']))
+    {
+        let label = format!("must be at most {APPLICATION_NAME_BYTES} bytes, without `/`");
+        notes.push(Problem::new(name.span(), "this name cannot name the node's control socket", label));
+    }
+    let mut option_spans = BTreeMap::new();
+    let options = option_values(&mut section, Owner::Application, notes, &mut option_spans);
+    let application = Application {
+        span,
+        name: name.map(Spanned::into_inner).unwrap_or_default(),
+        cluster: section.text("cluster").map(Spanned::into_inner).unwrap_or_default(),
+        tenant: section.text("tenant"),
+        connections: section.texts("connections"),
+        data: folder.join(section.text("data").map_or_else(|| "var".to_owned(), Spanned::into_inner)),
+        plugins: folder.join(section.text("plugins").map_or_else(|| "plugins".to_owned(), Spanned::into_inner)),
+        options,
+        option_spans,
+    };
+    section.finish();
+    application
+}
+
+fn option_values(
+    section: &mut Section<'_, '_>,
+    owner: Owner,
+    notes: &Notes,
+    spans: &mut BTreeMap<String, Range<usize>>,
+) -> OptionValues {
+    let mut values = OptionValues::default();
+    for (section_name, table) in section.entries("options") {
+        let word: &str = section_name.get_ref();
+        if !options::sections(owner).contains(&word) {
+            notes.push(
+                Problem::new(
+                    section_name.span(),
+                    format!("the {} has no option section `{word}`", owner.word()),
+                    "not a section of this object",
+                )
+                .help(nearest_word(word, options::sections(owner))),
+            );
+            continue;
+        }
+        let Some(table) = table.get_ref().as_table() else {
+            wrong_type(notes, word, table, "a table of options");
+            continue;
+        };
+        for (name, value) in table.iter() {
+            let option_name: &str = name.get_ref();
+            let Some(definition) = options::definition(owner, word, option_name) else {
+                notes.push(
+                    Problem::new(
+                        name.span(),
+                        format!("unknown option `{option_name}` in section `{word}` of the {}", owner.word()),
+                        "not an option",
+                    )
+                    .help(nearest_word(option_name, options::names(owner, word))),
+                );
+                continue;
+            };
+            if let Some(checked) = option_value(definition, value, notes) {
+                values.set(definition, checked);
+                spans.insert(option_name.to_owned(), value.span());
+            }
+        }
+    }
+    values
+}
+
+fn option_value(
+    definition: &options::OptionDefinition,
+    value: &Spanned<DeValue<'_>>,
+    notes: &Notes,
+) -> Option<OptionValue> {
+    let name = definition.name;
+    match definition.kind {
+        Kind::Integer { default, min, max, unit } => {
+            let unit = if unit.word().is_empty() { String::new() } else { format!(" {}", unit.word()) };
+            let help = format!("from {min} to {max}{unit}; default {default}");
+            let Some(number) = integer_of(value) else {
+                notes.push(
+                    Problem::new(value.span(), format!("`{name}` must be a whole number"), "not a number").help(help),
+                );
+                return None;
+            };
+            if !(min..=max).contains(&number) {
+                notes.push(
+                    Problem::new(value.span(), format!("`{name}` is out of range"), format!("{number}{unit}")).help(help),
+                );
+                return None;
+            }
+            Some(OptionValue::Integer(number))
+        }
+        Kind::Flag { default } => match value.get_ref().as_bool() {
+            Some(flag) => Some(OptionValue::Flag(flag)),
+            None => {
+                let problem = Problem::new(value.span(), format!("`{name}` must be true or false"), "neither");
+                notes.push(problem.help(format!("default {default}")));
+                None
+            }
+        },
+        Kind::Text { default } => match value.get_ref().as_str() {
+            Some(text) if !text.is_empty() => Some(OptionValue::Text(text.to_owned())),
+            _ => {
+                let problem = Problem::new(value.span(), format!("`{name}` must be text"), "not text, or empty");
+                notes.push(problem.help(format!("default \"{default}\"")));
+                None
+            }
+        },
+    }
+}
+
+fn tenant(section: &mut Section<'_, '_>) -> Option<Tenant> {
+    let name = section.required_text("name");
+    let id = section.required_integer("id", 1, i64::from(u32::MAX))?;
+    Some(Tenant { name: name?, id_span: id.span(), id: u32::try_from(id.into_inner()).ok()? })
+}
+
+fn switch(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Switch> {
+    let name = section.required_text("name");
+    let tenant = section.text("tenant");
+    if let Some(kind) = section.text("type") {
+        one_of(&kind, "type", &["multimedia"], notes);
+    }
+    Some(Switch { name: name?, tenant })
+}
+
+fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<Server> {
+    let name = section.required_text("name");
+    let tenant = section.text("tenant");
+    let host = section.text("host").map_or_else(|| "127.0.0.1".to_owned(), Spanned::into_inner);
+    let port = section.required_integer("port", 1, i64::from(u16::MAX));
+    let embedded = section.flag("embedded", true);
+    let store = section.required_text("store");
+    let options = option_values(section, Owner::Server, notes, &mut BTreeMap::new());
+    let file = store.as_ref().and_then(|store| {
+        let file = store.get_ref().strip_prefix("sqlite:").filter(|file| !file.is_empty());
+        if file.is_none() {
+            let message = format!("`{}` is no store that is known", store.get_ref());
+            notes.push(
+                Problem::new(store.span(), message, "not `sqlite:<file>`")
+                    .help("write \"sqlite:<file>\", such as \"sqlite:var/email.db\""),
+            );
+        }
+        file
+    });
+    let span = section.span();
+    // A server with a mistake is still one that others may refer to.
+    Some(Server {
+        name: name?,
+        tenant,
+        host,
+        port_span: port.as_ref().map_or(span.clone(), Spanned::span),
+        port: port.and_then(|port| u16::try_from(port.into_inner()).ok()),
+        embedded,
+        store: file.map(|file| folder.join(file)).unwrap_or_default(),
+        store_span: store.as_ref().map_or(span, Spanned::span),
+        options,
+    })
+}
+
+fn media_server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<MediaServer> {
+    let name = section.required_text("name");
+    if let Some(kind) = section.required_text("kind") {
+        one_of(&kind, "kind", &["outbox"], notes);
+    }
+    let server = section.required_text("server");
+    let media = section.required_text("media");
+    let maildir = section.required_text("maildir");
+    Some(MediaServer { name: name?, server: server?, media: media?, maildir: folder.join(maildir?.into_inner()) })
+}
+
+fn queue(section: &mut Section<'_, '_>) -> Option<Queue> {
+    let name = section.required_text("name");
+    let mut servers = section.texts("servers");
+    servers.extend(section.text("server"));
+    Some(Queue { name: name?, servers })
+}
+
+fn view(section: &mut Section<'_, '_>) -> Option<View> {
+    let nothing = || Spanned::new(0..0, String::new());
+    let name = section.required_text("name");
+    let queue = section.required_text("queue");
+    let condition = section.text("condition").unwrap_or_else(nothing);
+    let order = section.text("order").unwrap_or_else(nothing);
+    Some(View { name: name?, queue: queue?, condition, order })
+}
+
+fn submitter(section: &mut Section<'_, '_>) -> Option<Submitter> {
+    let name = section.required_text("name");
+    let view = section.required_text("view");
+    let strategy = section.required_text("strategy");
+    let priority = section.integer("priority", i64::from(i32::MIN), i64::from(i32::MAX));
+    let max_interactions = section.integer("max-interactions", 0, i64::from(u32::MAX));
+    let cluster_id = section.text("cluster-id").map(Spanned::into_inner);
+    Some(Submitter {
+        name: name?,
+        view: view?,
+        strategy: strategy?,
+        priority: priority.and_then(|number| i32::try_from(number.into_inner()).ok()).unwrap_or(0),
+        max_interactions: max_interactions.and_then(|number| u32::try_from(number.into_inner()).ok()).unwrap_or(0),
+        cluster_id,
+    })
+}
+
+fn strategy(section: &mut Section<'_, '_>) -> Option<Strategy> {
+    let name = section.required_text("name");
+    let plugin = section.text("plugin").or_else(|| name.clone());
+    let enabled = section.flag("enabled", true);
+    let max_sessions = section.integer("max-sessions", 0, i64::from(u32::MAX));
+    let max_interactions = section.integer("max-interactions", 0, i64::from(u32::MAX));
+    let parameters = section.map("parameters").into_iter().map(|(name, value)| (name.into_inner(), value)).collect();
+    Some(Strategy {
+        name: name?,
+        plugin: plugin?,
+        enabled,
+        max_sessions: max_sessions.and_then(|number| usize::try_from(number.into_inner()).ok()).unwrap_or(0),
+        max_interactions: max_interactions.and_then(|number| u32::try_from(number.into_inner()).ok()).unwrap_or(0),
+        parameters,
+    })
+}
+
+fn named(section: &mut Section<'_, '_>) -> Option<Text> {
+    section.required_text("name")
+}
+
+fn agent(section: &mut Section<'_, '_>) -> Option<Agent> {
+    let id = section.required_text("id");
+    let place = section.text("place");
+    let skills = section.integers("skills", 0, LEVEL_MAX);
+    let groups = section.texts("groups");
+    let capacity = section.integers("capacity", 0, LEVEL_MAX);
+    Some(Agent { id: id?, place, skills, groups, capacity })
+}
+
+fn custom_property(section: &mut Section<'_, '_>, notes: &Notes) -> Option<CustomProperty> {
+    let name = section.required_text("name");
+    let key = section.required_text("key");
+    let kind = section.text("type");
+    let kind = match kind {
+        Some(kind) => match one_of(&kind, "type", &["text", "integer"], notes)? {
+            "integer" => PropertyKind::Integer,
+            _ => PropertyKind::Text,
+        },
+        None => PropertyKind::Text,
+    };
+    let name = name?;
+    let mut characters = name.get_ref().chars();
+    let valid = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|next| next.is_ascii_alphanumeric() || next == '_')
+        && name.get_ref().len() <= NAME_BYTES;
+    if !valid {
+        notes.push(
+            Problem::new(name.span(), format!("`{}` cannot be a property of views", name.get_ref()), "not a name")
+                .help("use letters, digits and `_`, beginning with no digit"),
+        );
+        return None;
+    }
+    Some(CustomProperty { name, key: key?.into_inner(), kind })
+}
+
+fn lists(
+    root: &mut Section<'_, '_>,
+    notes: &Notes,
+) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> {
+    let mut lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> = BTreeMap::new();
+    for (list, items) in root.entries("list") {
+        let Some(table) = items.get_ref().as_table() else {
+            wrong_type(notes, list.get_ref(), items, "a table: write [list.<list>.<item>]");
+            continue;
+        };
+        for (item, keys) in table.iter() {
+            let Some(table) = keys.get_ref().as_table() else {
+                wrong_type(notes, item.get_ref(), keys, "a table: write [list.<list>.<item>]");
+                continue;
+            };
+            let entries = lists.entry(list.get_ref().to_string()).or_default();
+            let entries = entries.entry(item.get_ref().to_string()).or_default();
+            for (key, value) in table.iter() {
+                match scalar_text(value.get_ref()) {
+                    Some(text) => {
+                        entries.insert(key.get_ref().to_string(), text);
+                    }
+                    None => wrong_type(notes, key.get_ref(), value, "text, a number, true or false"),
+                }
+            }
+        }
+    }
+    lists
+}
+
+/// The word of `valid` that `text` is; noted when it is none.
+fn one_of(text: &Text, key: &str, valid: &[&'static str], notes: &Notes) -> Option<&'static str> {
+    let found = valid.iter().find(|word| **word == text.get_ref());
+    if found.is_none() {
+        notes.push(
+            Problem::new(text.span(), format!("`{}` is no `{key}` that is known", text.get_ref()), "unknown")
+                .help(nearest_word(text.get_ref(), valid.iter().copied())),
+        );
+    }
+    found.copied()
+}

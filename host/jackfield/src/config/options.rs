@@ -1,0 +1,427 @@
+//! Every option of the configuration, defined once: name, section, range, default, when a change takes
+//! effect, and what it does. Checking, defaults and the help of `jackfield options` are made from it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which object carries an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// `[application.options.<section>]`
+    Application,
+    /// `[server.options.<section>]`
+    Server,
+}
+
+impl Owner {
+    /// The object's name in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Owner::Application => "application",
+            Owner::Server => "server",
+        }
+    }
+}
+
+/// What an option takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number from `min` to `max`, of `unit`.
+    Integer {
+        /// Value when it is not set.
+        default: i64,
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// What it counts.
+        unit: Unit,
+    },
+    /// `true` or `false`.
+    Flag {
+        /// Value when it is not set.
+        default: bool,
+    },
+    /// Text that is not empty.
+    Text {
+        /// Value when it is not set.
+        default: &'static str,
+    },
+}
+
+/// What an integer option counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+    /// Mebibytes.
+    Mebibytes,
+}
+
+impl Unit {
+    /// Its name after a number; empty for a count.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Count => "",
+            Unit::Milliseconds => "milliseconds",
+            Unit::Seconds => "seconds",
+            Unit::Minutes => "minutes",
+            Unit::Mebibytes => "MiB",
+        }
+    }
+}
+
+/// When a changed value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesEffect {
+    /// When the program is started again.
+    Restart,
+}
+
+impl TakesEffect {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            TakesEffect::Restart => "after a restart",
+        }
+    }
+}
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDefinition {
+    /// The object that carries it.
+    pub owner: Owner,
+    /// Its section.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Type, default and range.
+    pub kind: Kind,
+    /// When a change counts.
+    pub takes_effect: TakesEffect,
+    /// What it does.
+    pub text: &'static str,
+}
+
+const fn integer(
+    owner: Owner,
+    section: &'static str,
+    name: &'static str,
+    (default, min, max, unit): (i64, i64, i64, Unit),
+    text: &'static str,
+) -> OptionDefinition {
+    let kind = Kind::Integer { default, min, max, unit };
+    OptionDefinition { owner, section, name, kind, takes_effect: TakesEffect::Restart, text }
+}
+
+use Owner::{Application, Server};
+use Unit::{Count, Mebibytes, Milliseconds, Minutes, Seconds};
+
+/// All options, by owner, section and topic.
+pub const OPTIONS: &[OptionDefinition] = &[
+    OptionDefinition {
+        owner: Application,
+        section: "orchestration",
+        name: "switch-multi-links-enabled",
+        kind: Kind::Flag { default: true },
+        takes_effect: TakesEffect::Restart,
+        text: "Lets the node pull from several Interaction Servers. Must be true when it has more than one connection.",
+    },
+    integer(
+        Application,
+        "orchestration",
+        "mcr-pull-after-error-timeout",
+        (120, 60, 3_600, Seconds),
+        "How long the pull for a strategy rests at one Interaction Server after error 42, 83, 107, 108 or 109.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "max-sessions",
+        (5_000, 1, 1_000_000, Count),
+        "Sessions at once on this node; never more than the engine can hold.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "pull-count",
+        (100, 1, 1_000, Count),
+        "Interactions one pull asks for at the most.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "max-pull-delay",
+        (10, 1, 600, Seconds),
+        "Longest the node asks an Interaction Server to hold a pull.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "poison-limit",
+        (3, 1, 100, Count),
+        "Times an interaction may fail in a session before it is placed into poison-queue.",
+    ),
+    OptionDefinition {
+        owner: Application,
+        section: "orchestration",
+        name: "poison-queue",
+        kind: Kind::Text { default: "poison" },
+        takes_effect: TakesEffect::Restart,
+        text: "Interaction queue for interactions that failed poison-limit times. Each connected server needs it.",
+    },
+    integer(
+        Application,
+        "orchestration",
+        "shutdown-grace",
+        (10, 0, 3_600, Seconds),
+        "Time a shutdown leaves running sessions to come to rest.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "rejection-rest",
+        (60, 0, 86_400, Seconds),
+        "How long an agent who rejected an interaction, or let it ring, is not offered it again.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "request-timeout",
+        (30, 1, 3_600, Seconds),
+        "How long a request to an Interaction Server may take before it fails.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "reconnect-first",
+        (200, 10, 60_000, Milliseconds),
+        "First pause before a lost link is tried again; it doubles up to reconnect-max, with jitter.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "reconnect-max",
+        (10_000, 100, 600_000, Milliseconds),
+        "Longest pause before a lost link is tried again.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "memory-limit",
+        (64, 1, 4_096, Mebibytes),
+        "Memory one session may use; beyond it the session ends and gives its interaction back.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "turn-cpu-limit",
+        (1_000, 10, 600_000, Milliseconds),
+        "Running time one turn of a session may use; beyond it the session ends and gives its interaction back.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "requests-per-turn",
+        (1_000, 1, 100_000, Count),
+        "Requests one turn of a session may make.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "routing-timeout",
+        (720, 20, 525_600, Minutes),
+        "Time with a router since its last request; then the interaction goes back to its queue.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "handling-timeout",
+        (180, 1, 1_440, Minutes),
+        "Idle time of an agent application; then its interaction goes back to its queue.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "delivering-timeout",
+        (30, 1, 86_400, Seconds),
+        "Time an agent has to accept an invitation.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "max-pull-delay",
+        (10, 1, 600, Seconds),
+        "Longest a pull by strategy is held when there is nothing to pull.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "idempotency-retention",
+        (1_440, 60, 43_200, Minutes),
+        "How long the answer to a request with an idempotency key is remembered.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "registration-timeout",
+        (10, 1, 300, Seconds),
+        "A connection that has not registered by then is closed.",
+    ),
+    integer(Server, "limits", "clients", (1_000, 1, 100_000, Count), "Clients at once."),
+    integer(
+        Server,
+        "limits",
+        "requests-in-flight",
+        (4_096, 1, 1_000_000, Count),
+        "Requests of one client that wait for the disk; reading from it pauses there.",
+    ),
+    integer(
+        Server,
+        "limits",
+        "events-waiting",
+        (65_536, 16, 10_000_000, Count),
+        "Events waiting to be sent to one client; one that does not read them is cut off.",
+    ),
+    integer(
+        Server,
+        "limits",
+        "body-cache",
+        (64, 1, 65_536, Mebibytes),
+        "Interaction bodies kept in memory; the others are read from the store when they are pulled.",
+    ),
+];
+
+/// The definition of an option.
+pub fn definition(owner: Owner, section: &str, name: &str) -> Option<&'static OptionDefinition> {
+    OPTIONS.iter().find(|option| option.owner == owner && option.section == section && option.name == name)
+}
+
+/// Sections an object may have.
+pub fn sections(owner: Owner) -> Vec<&'static str> {
+    let mut sections: Vec<&str> =
+        OPTIONS.iter().filter(|option| option.owner == owner).map(|option| option.section).collect();
+    sections.dedup();
+    sections
+}
+
+/// Names of the options of a section.
+pub fn names(owner: Owner, section: &str) -> Vec<&'static str> {
+    OPTIONS
+        .iter()
+        .filter(|option| option.owner == owner && option.section == section)
+        .map(|option| option.name)
+        .collect()
+}
+
+/// A value that was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionValue {
+    /// In the option's own unit.
+    Integer(i64),
+    /// A switch.
+    Flag(bool),
+    /// Text.
+    Text(String),
+}
+
+/// The options one object sets; whatever it leaves out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OptionValues {
+    set: BTreeMap<(&'static str, &'static str), OptionValue>,
+}
+
+impl OptionValues {
+    /// Remember a checked value.
+    pub fn set(&mut self, definition: &'static OptionDefinition, value: OptionValue) {
+        self.set.insert((definition.section, definition.name), value);
+    }
+
+    /// An integer option in its own unit; its default where it is not set.
+    pub fn integer(&self, owner: Owner, section: &'static str, name: &'static str) -> i64 {
+        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
+            (Some(OptionValue::Integer(value)), _) => *value,
+            (_, Some(Kind::Integer { default, .. })) => default,
+            _ => 0,
+        }
+    }
+
+    /// An integer option that counts things or bytes (MiB become bytes).
+    pub fn count(&self, owner: Owner, section: &'static str, name: &'static str) -> usize {
+        let value = usize::try_from(self.integer(owner, section, name)).unwrap_or(0);
+        match definition(owner, section, name).map(|option| option.kind) {
+            Some(Kind::Integer { unit: Mebibytes, .. }) => value << 20,
+            _ => value,
+        }
+    }
+
+    /// An integer option that is a length of time.
+    pub fn duration(&self, owner: Owner, section: &'static str, name: &'static str) -> Duration {
+        let value = u64::try_from(self.integer(owner, section, name)).unwrap_or(0);
+        match definition(owner, section, name).map(|option| option.kind) {
+            Some(Kind::Integer { unit: Milliseconds, .. }) => Duration::from_millis(value),
+            Some(Kind::Integer { unit: Minutes, .. }) => Duration::from_secs(value * 60),
+            _ => Duration::from_secs(value),
+        }
+    }
+
+    /// A text option.
+    pub fn text(&self, owner: Owner, section: &'static str, name: &'static str) -> String {
+        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
+            (Some(OptionValue::Text(value)), _) => value.clone(),
+            (_, Some(Kind::Text { default })) => default.to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// A switch.
+    pub fn flag(&self, owner: Owner, section: &'static str, name: &'static str) -> bool {
+        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
+            (Some(OptionValue::Flag(value)), _) => *value,
+            (_, Some(Kind::Flag { default })) => default,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_default_lies_within_its_range_and_names_are_unique() {
+        for (index, option) in OPTIONS.iter().enumerate() {
+            if let Kind::Integer { default, min, max, .. } = option.kind {
+                assert!(min <= default && default <= max, "{}", option.name);
+            }
+            let same = OPTIONS.iter().position(|other| {
+                (other.owner, other.section, other.name) == (option.owner, option.section, option.name)
+            });
+            assert_eq!(same, Some(index), "{} is defined twice", option.name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_has_the_default_that_the_crates_themselves_have() {
+        let options = OptionValues::default();
+        let timers = jackfield_server::Timers::default();
+        assert_eq!(options.duration(Server, "settings", "routing-timeout"), timers.routing_timeout);
+        assert_eq!(options.duration(Server, "settings", "handling-timeout"), timers.handling_timeout);
+        assert_eq!(options.duration(Server, "settings", "delivering-timeout"), timers.delivering_timeout);
+        assert_eq!(options.duration(Server, "settings", "max-pull-delay"), timers.max_pull_delay);
+        assert_eq!(options.duration(Server, "settings", "idempotency-retention"), timers.idempotency_retention);
+        assert_eq!(options.duration(Server, "settings", "registration-timeout"), timers.registration_timeout);
+        let limits = jackfield_server::Limits::default();
+        assert_eq!(options.count(Server, "limits", "clients"), limits.clients);
+        assert_eq!(options.count(Server, "limits", "requests-in-flight"), limits.requests_in_flight);
+        assert_eq!(options.count(Server, "limits", "events-waiting"), limits.events_waiting);
+        assert_eq!(options.count(Server, "limits", "body-cache"), limits.body_cache_bytes);
+    }
+}

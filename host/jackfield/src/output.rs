@@ -1,0 +1,80 @@
+//! What the program prints: results on standard output, everything else on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Global;
+use crate::exit::Usage;
+
+/// One line (or several) of result.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_ref().as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Text with no line end, such as a prompt or a line that will be drawn again.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn part(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A line for people, beside the results. Nobody may be reading it; that is no failure.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether results go to a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether complaints go to a terminal that may be coloured.
+pub fn is_terminal_error() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// A table; columns whose heading begins with `#` are numbers, set to the right.
+pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
+    for row in rows {
+        let cells = row.into_iter().zip(headings).map(|(text, heading)| {
+            let right = heading.starts_with('#');
+            Cell::new(text).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
+        });
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    table.to_string()
+}
+
+/// Starts the log on standard error, with the filter of `--log` or `JACKFIELD_LOG`.
+///
+/// # Errors
+/// The filter is not one.
+pub fn start_log(global: &Global) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder()
+        .parse(&global.log)
+        .map_err(|error| Usage(format!("--log {}: {error}; write a level such as `info`, or `info,jackfield_node=debug`", global.log)))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(is_terminal_error());
+    let started = if global.json { builder.json().try_init() } else { builder.compact().try_init() };
+    started.map_err(anyhow::Error::from_boxed).context("cannot start the log")
+}

@@ -1,0 +1,91 @@
+//! Small things between text and values: lengths of time, columns, user data.
+
+use std::time::Duration;
+
+use jackfield_protocol::v1::Interaction;
+
+/// `0.2s`, `200ms`, `1m`, or a range of two such as `0.2s..1s`.
+///
+/// # Errors
+/// Says which part is no length of time, or that the range runs backwards.
+pub fn parse_time_range(text: &str) -> Result<(Duration, Duration), String> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let (from, to) = (parse_time(from)?, parse_time(to)?);
+    if from > to {
+        return Err(format!("`{text}` runs backwards; write the shorter time first"));
+    }
+    Ok((from, to))
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let fraction = text
+        .strip_suffix('s')
+        .and_then(|number| number.parse::<f64>().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    fraction.map_or_else(|| humantime::parse_duration(text).map_err(|error| format!("`{text}`: {error}")), Ok)
+}
+
+/// Some milliseconds as people say them: `340 ms`, `2.1 s`, `4 min`, `3 h`, `2 d`.
+pub fn time(milliseconds: i64) -> String {
+    match milliseconds {
+        ..1_000 => format!("{} ms", milliseconds.max(0)),
+        1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min", milliseconds / 60_000),
+        3_600_000..172_800_000 => format!("{} h", milliseconds / 3_600_000),
+        _ => format!("{} d", milliseconds / 86_400_000),
+    }
+}
+
+/// `text` on one line, without control characters, at most `width` characters.
+pub fn clip(text: &str, width: usize) -> String {
+    let clean = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut clipped: String = clean.clone().take(width).collect();
+    if clean.count() > width {
+        clipped.pop();
+        clipped.push('…');
+    }
+    clipped
+}
+
+/// Text that came from outside, with line ends kept and other control characters (which could drive the
+/// terminal) replaced.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|character| *character != '\r')
+        .map(|character| if character.is_control() && !matches!(character, '\n' | '\t') { '\u{fffd}' } else { character })
+        .collect()
+}
+
+/// The text of user data key `key`; empty when there is none.
+pub fn user_text<'a>(interaction: &'a Interaction, key: &str) -> &'a str {
+    interaction.user_data.as_ref().and_then(|data| data.text(key)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_time() {
+        let ms = Duration::from_millis;
+        assert_eq!(parse_time_range("0.2s..1s"), Ok((ms(200), ms(1_000))));
+        assert_eq!(parse_time_range("150ms"), Ok((ms(150), ms(150))));
+        assert!(parse_time_range("2s..1s").is_err_and(|error| error.contains("backwards")));
+        assert!(parse_time_range("soon").is_err_and(|error| error.contains("`soon`")));
+        assert!(parse_time_range("-1s").is_err());
+    }
+
+    #[test]
+    fn times_as_people_say_them() {
+        let said: Vec<String> = [-5, 340, 2_150, 240_000, 10_800_000, 172_800_000].map(time).into();
+        assert_eq!(said, ["0 ms", "340 ms", "2.1 s", "4 min", "3 h", "2 d"]);
+    }
+
+    #[test]
+    fn nothing_from_outside_drives_the_terminal() {
+        assert_eq!(clip("a\u{1b}[31mb\nc", 20), "a [31mb c");
+        assert_eq!(clip("abcdef", 4), "abc…");
+        assert_eq!(printable("a\u{1b}[31m\r\nb"), "a\u{fffd}[31m\nb");
+    }
+}

@@ -1,0 +1,258 @@
+//! Mistakes in `jackfield.toml`, and what a person is told about each.
+
+mod support;
+
+use std::path::Path;
+
+use support::{jackfield, output_text};
+
+/// A small site that is right; tests put a mistake into it.
+const RIGHT: &str = r#"
+[application]
+name = "node"
+tenant = "Environment"
+connections = ["email_server"]
+
+[application.options.orchestration]
+poison-limit = 5
+
+[[tenant]]
+name = "Environment"
+id = 1
+
+[[server]]
+name = "email_server"
+port = 7011
+store = "sqlite:var/email.db"
+
+[[queue]]
+name = "email.inbound"
+[[queue]]
+name = "poison"
+[[queue]]
+name = "orchestration_system"
+
+[[view]]
+name = "all"
+queue = "email.inbound"
+
+[[submitter]]
+name = "triage"
+view = "all"
+strategy = "Triage"
+
+[[strategy]]
+name = "Triage"
+plugin = "triage"
+
+[[media-type]]
+name = "email"
+[[skill]]
+name = "Billing"
+[[agent-group]]
+name = "Everybody"
+[[place]]
+name = "desk-1"
+
+[[agent]]
+id = "kim"
+place = "desk-1"
+skills = { Billing = 7 }
+groups = ["Everybody"]
+capacity = { email = 2 }
+"#;
+
+fn check(folder: &Path, text: &str, arguments: &[&str]) -> (i32, String) {
+    let path = folder.join("jackfield.toml");
+    std::fs::write(&path, text).expect("written");
+    let output = jackfield().arg("check").arg("--site").arg(&path).args(arguments).output().expect("runs");
+    (output.status.code().expect("a code"), output_text(&output))
+}
+
+/// Replace `from` (which must be there) and return what `check` says. It must find exactly one error.
+fn with(from: &str, to: &str) -> String {
+    assert!(RIGHT.contains(from), "{from}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), &RIGHT.replacen(from, to, 1), &[]);
+    assert_eq!(code, 2, "{text}");
+    assert_eq!(text.matches(": error\n").count(), 1, "{text}");
+    text
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_site_that_is_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), RIGHT, &[]);
+    assert_eq!(code, 0, "{text}");
+    says(&text, &["is right", "1 servers, 3 queues", "0 warnings"]);
+}
+
+#[test]
+fn the_sample_site_is_right_and_has_no_warnings() {
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/site/jackfield.toml");
+    let output = jackfield().args(["check", "--strict", "--site"]).arg(&site).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one() {
+    says(&with("place = \"desk-1\"\nskills", "plaec = \"desk-1\"\nskills"), &[
+        "jackfield.toml:50:1: error",
+        "unknown key `plaec` in [[agent]]",
+        "did you mean `place`?",
+    ]);
+}
+
+#[test]
+fn an_unknown_kind_of_object() {
+    says(&with("[[skill]]", "[[workbinn]]\nname = \"drafts\"\n[[skill]]"), &["unknown key `workbinn`", "did you mean `workbin`?"]);
+}
+
+#[test]
+fn an_unknown_option_names_the_nearest_one() {
+    says(&with("poison-limit", "poison-limits"), &[
+        "jackfield.toml:8:1: error",
+        "unknown option `poison-limits` in section `orchestration`",
+        "did you mean `poison-limit`?",
+    ]);
+}
+
+#[test]
+fn an_unknown_section_of_options() {
+    says(&with("options.orchestration", "options.orchestra"), &[
+        "the application has no option section `orchestra`",
+        "did you mean `orchestration`?",
+    ]);
+}
+
+#[test]
+fn an_option_out_of_range_gives_range_default_and_unit() {
+    let text = with("poison-limit = 5", "mcr-pull-after-error-timeout = 10");
+    says(&text, &[
+        "jackfield.toml:8:32: error",
+        "`mcr-pull-after-error-timeout` is out of range",
+        "10 seconds",
+        "from 60 to 3600 seconds; default 120",
+    ]);
+}
+
+#[test]
+fn an_option_of_the_wrong_type() {
+    says(&with("poison-limit = 5", "poison-limit = \"5\""), &[
+        "`poison-limit` must be a whole number",
+        "from 1 to 100; default 3",
+    ]);
+}
+
+#[test]
+fn references_to_what_is_not_there() {
+    for (from, to, parts) in [
+        ("queue = \"email.inbound\"", "queue = \"email.inbond\"", ["there is no queue `email.inbond`", "`email.inbound`?"]),
+        ("view = \"all\"", "view = \"al\"", ["there is no view `al`", "did you mean `all`?"]),
+        ("strategy = \"Triage\"", "strategy = \"triage\"", ["there is no strategy `triage`", "did you mean `Triage`?"]),
+        ("place = \"desk-1\"\nskills", "place = \"desk-9\"\nskills", ["there is no place `desk-9`", "`desk-1`?"]),
+        ("{ Billing", "{ Biling", ["there is no skill `Biling`", "`Billing`?"]),
+        ("[\"Everybody\"]", "[\"Nobody\"]", ["there is no agent group `Nobody`", "Everybody"]),
+        ("{ email", "{ fax", ["there is no media type `fax`", "valid: `email`"]),
+        ("[\"email_server\"]", "[\"mail_server\"]", ["there is no server `mail_server`", "`email_server`?"]),
+        ("tenant = \"Environment\"", "tenant = \"Enviroment\"", ["there is no tenant `Enviroment`", "`Environment`?"]),
+    ] {
+        // An unused strategy is only a warning, so each of these is one error.
+        says(&with(from, to), &parts);
+    }
+}
+
+#[test]
+fn two_of_the_same_name_show_both_places() {
+    says(&with("name = \"poison\"", "name = \"poison\"\n[[queue]]\nname = \"poison\""), &[
+        "two objects [[queue]] are called `poison`",
+        "first here",
+        "again here",
+    ]);
+}
+
+#[test]
+fn the_poison_queue_must_be_there() {
+    says(&with("name = \"poison\"", "name = \"poisson\""), &[
+        "server `email_server` has no queue `poison`",
+        "did you mean `poisson`?",
+    ]);
+}
+
+#[test]
+fn no_strategy_takes_from_the_queue_of_the_nodes() {
+    says(&with("queue = \"email.inbound\"", "queue = \"orchestration_system\""), &[
+        "no strategy may take from queue `orchestration_system`",
+    ]);
+}
+
+#[test]
+fn something_required_is_missing() {
+    says(&with("port = 7011\n", ""), &["[[server]] has no `port`", "add `port`: a whole number"]);
+}
+
+#[test]
+fn a_store_nobody_knows() {
+    says(&with("sqlite:var/email.db", "oracle:var/email.db"), &["no store that is known", "sqlite:<file>"]);
+}
+
+#[test]
+fn broken_toml_has_a_place_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), &RIGHT.replacen("id = 1", "id = = 1", 1), &[]);
+    assert_eq!(code, 2, "{text}");
+    says(&text, &["jackfield.toml:12:", "not valid TOML"]);
+}
+
+#[test]
+fn all_errors_are_reported_together_in_the_order_of_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = RIGHT
+        .replacen("poison-limit = 5", "poison-limit = 500", 1)
+        .replacen("{ email", "{ fax", 1)
+        .replacen("view = \"all\"", "view = \"none\"", 1);
+    let (code, text) = check(folder.path(), &text, &[]);
+    assert_eq!(code, 2);
+    let places: Vec<usize> = ["`poison-limit` is out of range", "there is no view `none`", "there is no media type `fax`"]
+        .iter()
+        .map(|part| text.find(part).unwrap_or_else(|| panic!("`{part}` is not in:\n{text}")))
+        .collect();
+    assert!(places.is_sorted(), "{text}");
+    says(&text, &["3 errors in the configuration"]);
+}
+
+#[test]
+fn errors_as_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), &RIGHT.replacen("{ email", "{ fax", 1), &["--json"]);
+    assert_eq!(code, 2);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let problem = &json["problems"][0];
+    assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(53), Some(14)), "{json}");
+    assert_eq!(problem["message"], "there is no media type `fax`");
+    assert_eq!(json["exitCode"], 2);
+}
+
+#[test]
+fn warnings_do_not_stop_but_strict_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = RIGHT.replacen("name = \"orchestration_system\"", "name = \"other\"", 1);
+    let (code, said) = check(folder.path(), &text, &[]);
+    assert_eq!(code, 0, "{said}");
+    says(&said, &[": warning\n", "has no queue `orchestration_system`", "1 warnings"]);
+    assert_eq!(check(folder.path(), &text, &["--strict"]).0, 2);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let output = jackfield().args(["check", "--site", "/nowhere/jackfield.toml"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    says(&output_text(&output), &["cannot read /nowhere/jackfield.toml", "--site"]);
+}

@@ -1,0 +1,99 @@
+//! Where a server is, and how a channel to it is made.
+
+use std::io;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tonic::transport::{Channel, Endpoint as Transport, Uri};
+
+use crate::LinkError;
+
+/// Longest time a TCP connection may take to be made.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the server is pinged, and how long it has to answer; idle connections too.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// HTTP/2 flow control: bytes the server may have under way to us.
+pub const WINDOW_BYTES: u32 = 8 << 20;
+
+/// Bytes an in-process pipe holds, each way.
+pub const PIPE_BYTES: usize = 256 << 10;
+
+/// Where an Interaction Server is.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// `host:port`.
+    Tcp(String),
+    /// In this process.
+    InProcess(InProcess),
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp(address) => formatter.write_str(address),
+            Endpoint::InProcess(_) => formatter.write_str("in-process"),
+        }
+    }
+}
+
+/// A server in this process: each connection sends it one end of a pipe.
+#[derive(Clone, Debug)]
+pub struct InProcess(mpsc::Sender<DuplexStream>);
+
+impl InProcess {
+    /// A way to the server that takes its connections from the other end of `server`.
+    pub fn new(server: mpsc::Sender<DuplexStream>) -> InProcess {
+        InProcess(server)
+    }
+
+    async fn connect(self) -> io::Result<TokioIo<DuplexStream>> {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        self.0
+            .send(theirs)
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::ConnectionRefused, "the server has stopped"))?;
+        Ok(TokioIo::new(ours))
+    }
+}
+
+impl Endpoint {
+    /// Opens a connection. It closes once the channel and the streams on it are gone.
+    pub(crate) async fn channel(&self) -> Result<Channel, LinkError> {
+        let connected = match self {
+            Endpoint::Tcp(address) => {
+                let transport = Transport::from_shared(format!("http://{address}")).map_err(|error| {
+                    LinkError::Protocol(format!("`{address}` is no address ({error}); write host:port"))
+                })?;
+                tuned(transport).connect_timeout(CONNECT_WITHIN).tcp_nodelay(true).connect().await
+            }
+            Endpoint::InProcess(server) => {
+                let server = server.clone();
+                let connector = tower::service_fn(move |_: Uri| server.clone().connect());
+                tuned(Transport::from_static("http://in-process")).connect_with_connector(connector).await
+            }
+        };
+        connected.map_err(|error| LinkError::Down(format!("cannot connect to {self}: {}", innermost(&error))))
+    }
+}
+
+fn tuned(transport: Transport) -> Transport {
+    transport
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+}
+
+/// The cause at the bottom: "connection refused" says more than "transport error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,50 @@
+//! What strategies look up: configured lists, and their own parameters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_strategy::Facts;
+use serde_json::Value as Json;
+
+/// Lists: list, item, key, value.
+pub(crate) type Lists = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
+
+/// The look-ups of one strategy.
+pub(crate) struct StrategyFacts {
+    pub lists: Arc<Lists>,
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl Facts for StrategyFacts {
+    fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
+        let item = self.lists.get(list)?.get(item)?;
+        match key {
+            Some(key) => item.get(key).map(|value| Json::from(value.as_str()).to_string()),
+            None => {
+                let object = item.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str())));
+                Some(Json::Object(object.collect()).to_string())
+            }
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_answers_with_json() {
+        let keys: BTreeMap<String, String> = [("example.com".into(), "gold \"1\"".into())].into();
+        let lists: Lists = [("vip".into(), [("domains".into(), keys)].into())].into();
+        let facts = StrategyFacts { lists: Arc::new(lists), parameters: [("a".into(), "b".into())].into() };
+        assert_eq!(facts.list_item("vip", "domains", Some("example.com")).as_deref(), Some(r#""gold \"1\"""#));
+        assert_eq!(facts.list_item("vip", "domains", None).as_deref(), Some(r#"{"example.com":"gold \"1\""}"#));
+        assert_eq!(facts.list_item("vip", "domains", Some("example.org")), None);
+        assert_eq!(facts.list_item("vip", "people", None), None);
+        assert_eq!(facts.parameter("a").as_deref(), Some("b"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Messages made by media servers (ESP create and send), and the clean-up of `orchestration_system`
+//! (guide, *Orchestration Default Interaction Queue*).
+//!
+//! A message without a queue is created with Queue = `orchestration_system`; when the answer brings
+//! its interaction's id, it is sent at once. The media server has submitted that interaction into
+//! `orchestration_system` by then; the owner key in its user data says whose it is, and its node pulls
+//! it by id and stops it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_link::LinkError;
+use jackfield_protocol::v1::event::Message as Answer;
+use jackfield_protocol::v1::request::Message as Ask;
+use jackfield_protocol::v1::{
+    EventReporting, KeyValueList, PullByIds, Request3rdServer, RequestPull, RequestStopProcessing, key_value::Value,
+    request_pull::What,
+};
+use jackfield_protocol::{ORCHESTRATION_SYSTEM, OWNER_KEY_PREFIX};
+use jackfield_strategy::contract::{Failure, Message, MessageType, Outcome};
+
+use crate::link::LinkTask;
+use crate::requests::{Purpose, Then, failure, key_values, service_outcome};
+use crate::sessions::MessageServer;
+use crate::shared::count;
+
+/// A step of making a message.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Create; `send`: and then send it.
+    Create { server: MessageServer, send: bool, owner: KeyValueList },
+    /// Send what was just created.
+    SendCreated { interaction: String },
+    /// Send what was created earlier.
+    Send,
+}
+
+impl LinkTask {
+    pub(crate) fn create_message(&mut self, session: &Arc<str>, request: u64, message: Message) -> Result<(), Failure> {
+        let Message { message_type, media, server, related, queue, parameters } = message;
+        let mut pairs = KeyValueList::default()
+            .with("MessageType", type_name(message_type))
+            .with("Queue", queue.as_deref().unwrap_or(ORCHESTRATION_SYSTEM));
+        if let Some(related) = &related {
+            pairs.push("ParentInteractionId", related.as_str());
+        }
+        pairs.pairs.extend(key_values(parameters)?.pairs);
+        let server = server.map_or_else(|| MessageServer::OfMedia(media), MessageServer::Named);
+        let owner = self.owner(session, related.as_deref());
+        let ask = esp(&server, "Create", pairs, owner.clone(), related.unwrap_or_default());
+        let then = Then::Message(Step::Create { server, send: queue.is_none(), owner });
+        self.ask(session, request, ask, "", then, Duration::ZERO);
+        Ok(())
+    }
+
+    pub(crate) fn send_message(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        interaction: String,
+        server: Option<String>,
+    ) {
+        let running = self.sessions.get(session);
+        let server = server
+            .map(MessageServer::Named)
+            .or_else(|| running.and_then(|running| running.message_server(&interaction)))
+            .unwrap_or_else(|| {
+                let media = running.and_then(|running| running.holds(&interaction)).map(|held| held.media_type.clone());
+                MessageServer::OfMedia(media.unwrap_or_else(|| "email".to_owned()))
+            });
+        let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
+        let owner = self.owner(session, Some(&interaction));
+        let ask = esp(&server, "Send", pairs, owner, interaction);
+        self.ask(session, request, ask, "", Then::Message(Step::Send), Duration::ZERO);
+    }
+
+    /// One step was answered; none: another follows.
+    pub(crate) fn message_answer(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        step: Step,
+        answer: Result<Answer, LinkError>,
+    ) -> Option<Result<Outcome, Failure>> {
+        let parameters = match answer.map_err(failure).and_then(service_outcome) {
+            Ok(parameters) => parameters,
+            Err(failure) => return Some(Err(failure)),
+        };
+        match step {
+            Step::Send => Some(Ok(Outcome::Done)),
+            Step::SendCreated { interaction } => Some(Ok(Outcome::MessageCreated(interaction))),
+            Step::Create { server, send, owner } => {
+                let interaction = parameters.text("InteractionId").unwrap_or_default().to_owned();
+                if interaction.is_empty() {
+                    // The media server made no interaction: there is nothing to send by its id.
+                    return Some(Ok(Outcome::MessageCreated(interaction)));
+                }
+                if !send {
+                    if let Some(running) = self.sessions.get_mut(session) {
+                        running.remember_message(interaction.clone(), server);
+                    }
+                    return Some(Ok(Outcome::MessageCreated(interaction)));
+                }
+                let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
+                let ask = esp(&server, "Send", pairs, owner, interaction.clone());
+                let then = Then::Message(Step::SendCreated { interaction });
+                self.ask(session, request, ask, ":send", then, Duration::ZERO);
+                None
+            }
+        }
+    }
+
+    /// User data that tells which node and session own what comes of a message (reference page,
+    /// *ORSI*).
+    fn owner(&self, session: &Arc<str>, related: Option<&str>) -> KeyValueList {
+        let settings = &self.shared.settings;
+        let first = self.sessions.get(session).map(|running| running.card.interaction.as_str());
+        let interaction = related.or(first).unwrap_or_default();
+        let owner =
+            KeyValueList::default().with("Session", &**session).with("Node", settings.name.as_str()).with("Url", "");
+        KeyValueList::default().with(format!("{OWNER_KEY_PREFIX}{}:{interaction}", settings.cluster), owner)
+    }
+
+    /// An interaction was submitted into `orchestration_system`: when it is ours, it goes.
+    pub(crate) fn clean_up(&mut self, event: EventReporting) {
+        let settings = &self.shared.settings;
+        if !event.data.is_some_and(|data| is_owner(&data, &settings.cluster, &settings.name)) {
+            return;
+        }
+        let interaction = event.interaction_id;
+        let pull = RequestPull {
+            what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.clone()] })),
+            count: 1,
+            reason: "clean-up".to_owned(),
+            ..Default::default()
+        };
+        self.send(Ask::Pull(pull), String::new(), Purpose::CleanUp { interaction, pulled: false }, None);
+    }
+
+    pub(crate) fn clean_up_answer(&mut self, interaction: String, pulled: bool, answer: Result<Answer, LinkError>) {
+        match answer {
+            Ok(Answer::PulledInteractions(answer)) if !answer.interactions.is_empty() => {
+                let stop = RequestStopProcessing {
+                    interaction_id: interaction.clone(),
+                    reason: "cleaned up from orchestration_system".to_owned(),
+                };
+                let purpose = Purpose::CleanUp { interaction, pulled: true };
+                self.send(Ask::StopProcessing(stop), String::new(), purpose, None);
+            }
+            Ok(Answer::Ack(_)) if pulled => count(&self.shared.counters.cleaned_up),
+            // Somebody was faster.
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                server = self.server,
+                interaction,
+                %error,
+                "an interaction in orchestration_system could not be cleaned up"
+            ),
+        }
+    }
+}
+
+/// Whether the owner key in this user data names this node.
+fn is_owner(data: &KeyValueList, cluster: &str, node: &str) -> bool {
+    data.pairs.iter().any(|pair| {
+        let ours = pair.key.strip_prefix(OWNER_KEY_PREFIX).and_then(|rest| rest.strip_prefix(cluster));
+        ours.is_some_and(|rest| rest.starts_with(':'))
+            && matches!(&pair.value, Some(Value::List(owner)) if owner.text("Node") == Some(node))
+    })
+}
+
+fn esp(
+    server: &MessageServer,
+    method: &str,
+    parameters: KeyValueList,
+    user_data: KeyValueList,
+    interaction_id: String,
+) -> Ask {
+    let (app_name, app_type) = match server {
+        MessageServer::Named(name) => (name.clone(), String::new()),
+        MessageServer::OfMedia(media) => (String::new(), media.clone()),
+    };
+    Ask::ThirdServer(Request3rdServer {
+        app_name,
+        app_type,
+        service: "Email".to_owned(),
+        method: method.to_owned(),
+        parameters: Some(parameters),
+        user_data: Some(user_data),
+        interaction_id,
+        ..Default::default()
+    })
+}
+
+/// Names of reference page, *orchestration_system and ESP*.
+fn type_name(message_type: MessageType) -> &'static str {
+    match message_type {
+        MessageType::EmailOut => "emailout",
+        MessageType::Acknowledgement => "acknowledgement",
+        MessageType::AutoResponse => "auto_response",
+        MessageType::OutboundNew => "outbound_new",
+        MessageType::OutboundNotification => "outbound_notification",
+        MessageType::InboundCollaborationReply => "inbound_collaboration_reply",
+        MessageType::OutboundCollaborationInvite => "outbound_collaboration_invite",
+        MessageType::Redirect => "redirect",
+        MessageType::Forwarded => "forwarded",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_key_names_cluster_and_node() {
+        let owner = |cluster: &str, node: &str| {
+            let list = KeyValueList::default().with("Session", "s").with("Node", node).with("Url", "");
+            KeyValueList::default().with("Subject", "x").with(format!("ORSI:{cluster}:0000000000000001"), list)
+        };
+        assert!(is_owner(&owner("east", "node_1"), "east", "node_1"));
+        assert!(is_owner(&owner("", "node_1"), "", "node_1"));
+        assert!(!is_owner(&owner("east", "node_2"), "east", "node_1"));
+        assert!(!is_owner(&owner("eastern", "node_1"), "east", "node_1"));
+        assert!(!is_owner(&KeyValueList::default().with("ORSI:east:1", "node_1"), "east", "node_1"));
+    }
+}

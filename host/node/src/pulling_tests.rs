@@ -1,0 +1,203 @@
+//! What the pull scheduler promises, with no time passing.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn options(max_sessions: usize, pull_count: usize) -> PullOptions {
+    PullOptions {
+        max_sessions,
+        pull_count,
+        max_delay: 10 * SECOND,
+        error_rest: 120 * SECOND,
+        pause_first: SECOND,
+        pause_max: 10 * SECOND,
+    }
+}
+
+fn all(scheduler: &mut PullScheduler, now: Instant) -> Vec<Pull> {
+    std::iter::from_fn(|| scheduler.next(now)).collect()
+}
+
+#[test]
+fn each_strategy_of_a_link_that_is_up_has_one_pull() {
+    let mut scheduler = PullScheduler::new(options(5_000, 100), &[0, 0], &[(0, 0), (0, 1), (1, 0)]);
+    let now = Instant::now();
+    assert_eq!(all(&mut scheduler, now), []);
+    scheduler.link_up(0);
+    let pulls = all(&mut scheduler, now);
+    assert_eq!(
+        pulls.iter().map(|pull| (pull.link, pull.strategy, pull.count, pull.delay)).collect::<Vec<_>>(),
+        [(0, 0, 100, 10 * SECOND), (0, 1, 100, 10 * SECOND)]
+    );
+    assert!(scheduler.answered(pulls[0].id, now + SECOND, 0));
+    assert_eq!(all(&mut scheduler, now + SECOND).len(), 1, "an empty answer is asked again at once");
+}
+
+#[test]
+fn the_five_errors_rest_that_strategy_on_that_link_alone() {
+    let mut scheduler = PullScheduler::new(options(5_000, 100), &[0, 0], &[(0, 0), (0, 1), (1, 0)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    scheduler.link_up(1);
+    let pulls = all(&mut scheduler, now);
+    scheduler.failed(pulls[0].id, now, "strategy does not exist", true, 0.0);
+    scheduler.failed(pulls[1].id, now, "store unavailable", false, 0.0);
+    assert_eq!(all(&mut scheduler, now), []);
+    assert_eq!(scheduler.wake_at(), Some(now + SECOND / 2), "jitter takes up to half of a pause");
+    let again = all(&mut scheduler, now + SECOND);
+    assert_eq!(again.iter().map(|pull| (pull.link, pull.strategy)).collect::<Vec<_>>(), [(0, 1)]);
+    // A new connection does not cut a rest short.
+    scheduler.link_down(0);
+    scheduler.link_up(0);
+    assert_eq!(all(&mut scheduler, now + 119 * SECOND).iter().filter(|pull| pull.strategy == 0).count(), 0);
+    assert_eq!(all(&mut scheduler, now + 120 * SECOND).len(), 1);
+}
+
+#[test]
+fn a_missing_plugin_is_not_pulled() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    scheduler.set_plugin(0, false);
+    assert_eq!(all(&mut scheduler, now), []);
+    assert_eq!(scheduler.status(now)[0].2, Doing::NoPlugin);
+    scheduler.set_plugin(0, true);
+    assert_eq!(all(&mut scheduler, now).len(), 1);
+}
+
+#[test]
+fn scarce_room_is_shared_and_pulls_are_short() {
+    let mut scheduler = PullScheduler::new(options(10, 100), &[0, 3], &[(0, 0), (0, 1), (1, 0), (1, 1)]);
+    scheduler.link_up(0);
+    scheduler.link_up(1);
+    let now = Instant::now();
+    let pulls = all(&mut scheduler, now);
+    assert_eq!(pulls.len(), 4);
+    assert!(pulls.iter().all(|pull| pull.delay == SECOND && (1..=3).contains(&pull.count)), "{pulls:?}");
+    assert!(pulls.iter().filter(|pull| pull.strategy == 1).map(|pull| pull.count).sum::<usize>() <= 3);
+}
+
+#[test]
+fn an_empty_answer_that_was_not_held_is_no_busy_loop() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
+    scheduler.link_up(0);
+    let now = Instant::now();
+    let pull = scheduler.next(now).expect("a pull");
+    assert!(scheduler.answered(pull.id, now, 0));
+    assert_eq!(scheduler.next(now), None);
+    assert!(scheduler.next(now + NOT_HELD_PAUSE).is_some());
+}
+
+#[test]
+fn an_answer_of_a_connection_that_is_gone_does_not_count() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
+    scheduler.link_up(0);
+    let now = Instant::now();
+    let old = scheduler.next(now).expect("a pull");
+    scheduler.link_down(0);
+    scheduler.link_up(0);
+    let new = scheduler.next(now).expect("a pull of the new connection");
+    assert_eq!(new.count, 10, "the old one's room is free again");
+    assert!(!scheduler.answered(old.id, now, 10));
+    assert!(scheduler.answered(new.id, now, 10));
+}
+
+/// What may happen between two looks at the scheduler.
+#[derive(Clone, Debug)]
+enum Step {
+    Up(usize),
+    Down(usize),
+    Answer(usize, usize),
+    Fail(usize, bool),
+    End(usize),
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        2 => (0..2usize).prop_map(Step::Up),
+        1 => (0..2usize).prop_map(Step::Down),
+        6 => (0..6usize, 0..8usize).prop_map(|(pull, taken)| Step::Answer(pull, taken)),
+        2 => (0..6usize, any::<bool>()).prop_map(|(pull, rests)| Step::Fail(pull, rests)),
+        6 => (0..3usize).prop_map(Step::End),
+        3 => (0..40_000u64).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+proptest! {
+    #[test]
+    fn never_too_much_never_in_a_rest_and_nobody_is_forgotten(
+        max in 1..12usize, pull_count in 1..6usize, limits in prop::array::uniform3(0..5usize), steps in steps()
+    ) {
+        let entries: Vec<(usize, usize)> = (0..2).flat_map(|link| (0..3).map(move |strategy| (link, strategy))).collect();
+        let mut scheduler = PullScheduler::new(options(max, pull_count), &limits, &entries);
+        let mut now = Instant::now();
+        let mut up = [false; 2];
+        let mut open: Vec<Pull> = Vec::new();
+        let mut sessions = [0usize; 3];
+        let mut rests: std::collections::HashMap<(usize, usize), Instant> = Default::default();
+        let limit = |strategy: usize| if limits[strategy] == 0 { max } else { limits[strategy].min(max) };
+        for step in steps {
+            match step {
+                Step::Up(link) if !up[link] => { up[link] = true; scheduler.link_up(link); }
+                Step::Down(link) => {
+                    up[link] = false;
+                    scheduler.link_down(link);
+                    open.retain(|pull| pull.link != link);
+                }
+                Step::Answer(pull, taken) if pull < open.len() => {
+                    let pull = open.remove(pull);
+                    let taken = taken.min(pull.count);
+                    prop_assert!(scheduler.answered(pull.id, now, taken));
+                    prop_assert!(!scheduler.answered(pull.id, now, taken), "a pull is answered once");
+                    sessions[pull.strategy] += taken;
+                }
+                Step::Fail(pull, rest) if pull < open.len() => {
+                    let pull = open.remove(pull);
+                    scheduler.failed(pull.id, now, "no", rest, 0.5);
+                    if rest { rests.insert((pull.link, pull.strategy), now + 120 * SECOND); }
+                }
+                Step::End(strategy) if sessions[strategy] > 0 => {
+                    sessions[strategy] -= 1;
+                    scheduler.session_ended(strategy);
+                }
+                Step::Pass(milliseconds) => now += Duration::from_millis(milliseconds),
+                _ => {}
+            }
+            for pull in all(&mut scheduler, now) {
+                prop_assert!(up[pull.link], "the link is down");
+                prop_assert!(!open.iter().any(|p| (p.link, p.strategy) == (pull.link, pull.strategy)), "two pulls");
+                prop_assert!(rests.get(&(pull.link, pull.strategy)).is_none_or(|until| *until <= now), "in a rest");
+                prop_assert!(pull.count >= 1 && pull.count <= pull_count);
+                open.push(pull);
+            }
+            let asked: usize = open.iter().map(|pull| pull.count).sum();
+            prop_assert!(asked + sessions.iter().sum::<usize>() <= max);
+            for strategy in 0..3 {
+                let asked: usize = open.iter().filter(|p| p.strategy == strategy).map(|p| p.count).sum();
+                prop_assert!(asked + sessions[strategy] <= limit(strategy));
+            }
+        }
+        // When the faults stop, everybody is pulled: all sessions end, each pull takes one and its session ends.
+        for link in 0..2 { if !up[link] { scheduler.link_up(link); } }
+        for (strategy, count) in sessions.iter().enumerate() {
+            for _ in 0..*count { scheduler.session_ended(strategy); }
+        }
+        let mut pulled: std::collections::HashSet<(usize, usize)> = Default::default();
+        for _ in 0..entries.len() * 2 {
+            now += 121 * SECOND;
+            open.extend(all(&mut scheduler, now));
+            prop_assert!(!open.is_empty(), "there is room and nobody is pulled");
+            for pull in open.drain(..) {
+                pulled.insert((pull.link, pull.strategy));
+                scheduler.answered(pull.id, now, 1);
+                scheduler.session_ended(pull.strategy);
+            }
+        }
+        prop_assert_eq!(pulled.len(), entries.len(), "somebody was never pulled");
+    }
+}

@@ -1,0 +1,400 @@
+//! The request router: what a strategy asks for becomes a request to the Interaction Server its
+//! interaction came from, and the answer an event for the session.
+//!
+//! Each request carries the idempotency key `<session>:<request id>`, so that its effect happens once
+//! however often it is sent.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jackfield_link::LinkError;
+use jackfield_protocol::v1::event::Message as Answer;
+use jackfield_protocol::v1::request::Message as Ask;
+use jackfield_protocol::v1::{
+    KeyValueList, Request3rdServer, RequestChangeProperties, RequestPlaceInQueue, RequestPlaceInWorkbin,
+    RequestStopProcessing,
+};
+use jackfield_strategy::contract::{self, Destination, Failure, Outcome};
+use jackfield_strategy::{Request, SessionEvent, Turn};
+use uuid::Uuid;
+
+use crate::failures::{HostError, refused};
+use crate::link::LinkTask;
+use crate::messages::Step;
+use crate::pulling::Pull;
+use crate::sessions::{PRIMARY_VIRTUAL_QUEUE_KEY, Running};
+
+/// Requests one session may have unanswered; more fail at once.
+const UNANSWERED_BY_SESSION: usize = 4_096;
+
+/// Why something was sent, and so what its answer means.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// The reporting subscription; whether it includes `orchestration_system`.
+    Reporting { with_clean_up: bool },
+    /// A held pull.
+    Pull(Pull),
+    /// The end of a held pull, at a shutdown.
+    CancelPull,
+    /// A strategy's request.
+    Strategy { session: Arc<str>, request: u64, then: Then },
+    /// An invitation to an agent; its end comes as an event (`targets`).
+    Deliver { interaction: String },
+    /// Getting an interaction back that no agent took (`targets`).
+    TakeBack { interaction: String },
+    /// What a session left behind goes back to its queue, or aside (`endings`).
+    Leave { interaction: String, how: Leaving },
+    /// An interaction in `orchestration_system` that is ours to remove (`messages`).
+    CleanUp { interaction: String, pulled: bool },
+}
+
+/// What a strategy's request becomes once it is answered well.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// `done`.
+    Done,
+    /// `done`, and the primary virtual queue id is set.
+    Attached { interaction: String },
+    /// The session no longer holds the interaction; then this outcome.
+    Gone { interaction: String, outcome: Outcome },
+    /// `service-response`.
+    Service,
+    /// A step of making a message.
+    Message(Step),
+}
+
+/// What happens to an interaction a session left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// Its failures are counted in its user data; the next one follows.
+    Count,
+    /// Back to its queue.
+    GiveBack,
+    /// Into the poison queue.
+    Poison,
+    /// Held in its queue, because there is no poison queue.
+    Hold,
+    /// Back to its queue; no session ever ran for it.
+    GiveBackUnstarted,
+}
+
+impl LinkTask {
+    /// What a session asked for in one turn.
+    pub(crate) fn turn(&mut self, turn: Turn) {
+        let Some(running) = self.sessions.get(&turn.session) else { return };
+        running.card.turns.store(turn.number, Ordering::Relaxed);
+        for (request, what) in turn.requests {
+            let Some(running) = self.sessions.get_mut(&turn.session) else { return };
+            let refused = if running.unanswered >= UNANSWERED_BY_SESSION {
+                let most = format!("a session may have {UNANSWERED_BY_SESSION} requests unanswered; wait for some");
+                Err(HostError::TooManyRequests.with(most))
+            } else {
+                self.strategy_request(&turn.session, request, what)
+            };
+            if let Err(failure) = refused
+                && let Some(running) = self.sessions.get_mut(&turn.session)
+            {
+                running.failed(request, failure);
+            }
+        }
+    }
+
+    fn strategy_request(&mut self, session: &Arc<str>, request: u64, what: Request) -> Result<(), Failure> {
+        match what {
+            Request::UpdateUserData { interaction, pairs } => {
+                let changed = Some(key_values(pairs)?);
+                self.about(session, request, &interaction, Then::Done, |interaction_id| {
+                    Ask::ChangeProperties(RequestChangeProperties { interaction_id, changed, ..Default::default() })
+                })
+            }
+            Request::DeleteUserData { interaction, keys } => {
+                self.about(session, request, &interaction, Then::Done, |interaction_id| {
+                    Ask::ChangeProperties(RequestChangeProperties {
+                        interaction_id,
+                        deleted: keys,
+                        ..Default::default()
+                    })
+                })
+            }
+            Request::PlaceInQueue { interaction, queue } => {
+                self.place_in_queue(session, request, interaction, queue, Outcome::Done)
+            }
+            Request::StopProcessing { interaction, reason } => {
+                let then = Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done };
+                self.about(session, request, &interaction, then, |interaction_id| {
+                    Ask::StopProcessing(RequestStopProcessing { interaction_id, reason: reason.unwrap_or_default() })
+                })
+            }
+            Request::AttachVirtualQueue { interaction, virtual_queue: _, data } => {
+                self.attach_virtual_queue(session, request, interaction, key_values(data)?)
+            }
+            Request::CallService { server, service, method, parameters, user_data, timeout_ms } => {
+                let ask = Request3rdServer {
+                    app_name: server,
+                    service,
+                    method,
+                    parameters: Some(key_values(parameters)?),
+                    user_data: Some(key_values(user_data)?),
+                    timeout_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+                    ..Default::default()
+                };
+                let wait = Duration::from_millis(timeout_ms);
+                self.ask(session, request, Ask::ThirdServer(ask), "", Then::Service, wait);
+                Ok(())
+            }
+            Request::CreateMessage(message) => self.create_message(session, request, message),
+            Request::SendMessage { interaction, server } => {
+                self.send_message(session, request, interaction, server);
+                Ok(())
+            }
+            Request::Route(route) => self.route(session, request, route),
+            Request::CancelRoute(submit) => self.cancel_route(session, request, submit),
+            Request::Deliver { interaction, to } => match to {
+                Destination::Agent(_) | Destination::Place(_) => {
+                    self.deliver_directly(session, request, interaction, to)
+                }
+                Destination::InteractionQueue(queue) => {
+                    self.place_in_queue(session, request, interaction, queue, Outcome::Done)
+                }
+                Destination::Workbin(workbin) => {
+                    let then = Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done };
+                    self.about(session, request, &interaction, then, |interaction_id| {
+                        Ask::PlaceInWorkbin(RequestPlaceInWorkbin {
+                            interaction_id,
+                            workbin: Some(contract::workbin_to_protocol(workbin)),
+                            ..Default::default()
+                        })
+                    })
+                }
+            },
+            Request::SendEvent { session: to, name, data } => self.send_event(session, request, &to, name, data),
+        }
+    }
+
+    pub(crate) fn place_in_queue(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        interaction: String,
+        queue: String,
+        outcome: Outcome,
+    ) -> Result<(), Failure> {
+        let then = Then::Gone { interaction: interaction.clone(), outcome };
+        self.about(session, request, &interaction, then, |interaction_id| {
+            Ask::PlaceInQueue(RequestPlaceInQueue { interaction_id, queue, ..Default::default() })
+        })
+    }
+
+    /// An id of its own for each wait; the first is also the primary one (reference page, *Virtual
+    /// queue reporting*).
+    fn attach_virtual_queue(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        interaction: String,
+        data: KeyValueList,
+    ) -> Result<(), Failure> {
+        let first = self
+            .sessions
+            .get(session)
+            .and_then(|running| running.holds(&interaction))
+            .is_some_and(|held| !held.has_virtual_queue);
+        let id = Uuid::now_v7().simple().to_string().to_uppercase();
+        let mut added = KeyValueList::default().with("RVQID", id.clone());
+        if first {
+            added.push(PRIMARY_VIRTUAL_QUEUE_KEY, id);
+        }
+        added.pairs.extend(data.pairs);
+        let then = Then::Attached { interaction: interaction.clone() };
+        self.about(session, request, &interaction, then, |interaction_id| {
+            Ask::ChangeProperties(RequestChangeProperties { interaction_id, added: Some(added), ..Default::default() })
+        })
+    }
+
+    fn send_event(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        to: &str,
+        name: String,
+        data: String,
+    ) -> Result<(), Failure> {
+        let Some(target) = self.shared.directory.session(to) else {
+            return Err(HostError::SessionUnknown.with(format!("there is no session `{to}` on this node")));
+        };
+        if target.deliver(SessionEvent::Message { name, data }).is_err() {
+            return Err(HostError::SessionNotReading.with(format!("session `{to}` takes no more events")));
+        }
+        if let Some(running) = self.sessions.get_mut(session) {
+            running.done(request, Outcome::Done);
+        }
+        Ok(())
+    }
+
+    /// Sends a request about an interaction the session must hold.
+    fn about(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        interaction: &str,
+        then: Then,
+        message: impl FnOnce(String) -> Ask,
+    ) -> Result<(), Failure> {
+        self.check_held(session, interaction)?;
+        self.ask(session, request, message(interaction.to_owned()), "", then, Duration::ZERO);
+        Ok(())
+    }
+
+    /// The session holds the interaction, and it is not on its way to an agent.
+    pub(crate) fn check_held(&self, session: &Arc<str>, interaction: &str) -> Result<(), Failure> {
+        let held = self.sessions.get(session).and_then(|running| running.holds(interaction));
+        match held {
+            None => Err(HostError::NotHeld.with(format!("the session does not hold interaction `{interaction}`"))),
+            Some(_) if self.deliveries.contains_key(interaction) => Err(HostError::InteractionBusy
+                .with(format!("interaction `{interaction}` is on its way to an agent; wait for the outcome"))),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Sends a strategy's request. `step` tells the requests of one id apart; `wait` is added to the
+    /// time a server has to answer.
+    pub(crate) fn ask(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        message: Ask,
+        step: &str,
+        then: Then,
+        wait: Duration,
+    ) {
+        if let Some(running) = self.sessions.get_mut(session) {
+            running.unanswered += 1;
+        }
+        let key = format!("{session}:{request}{step}");
+        let purpose = Purpose::Strategy { session: session.clone(), request, then };
+        let within = self.shared.settings.options.request_timeout.saturating_add(wait);
+        self.send(message, key, purpose, Some(within));
+    }
+
+    /// A strategy's request was answered, or never will be.
+    pub(crate) fn strategy_answer(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        then: Then,
+        answer: Result<Answer, LinkError>,
+    ) {
+        if let Some(running) = self.sessions.get_mut(session) {
+            running.unanswered = running.unanswered.saturating_sub(1);
+        }
+        let answer = match (then, answer) {
+            (Then::Message(step), answer) => self.message_answer(session, request, step, answer),
+            (_, Err(error)) => Some(Err(failure(error))),
+            (Then::Done, Ok(Answer::Ack(_))) => Some(Ok(Outcome::Done)),
+            (Then::Attached { interaction }, Ok(Answer::Ack(_))) => {
+                if let Some(held) = self.sessions.get_mut(session).and_then(|running| running.held_mut(&interaction)) {
+                    held.has_virtual_queue = true;
+                }
+                Some(Ok(Outcome::Done))
+            }
+            (Then::Gone { interaction, outcome }, Ok(Answer::Ack(_))) => {
+                self.withdraw(&interaction);
+                self.release(&interaction);
+                Some(Ok(outcome))
+            }
+            (Then::Service, Ok(answer)) => Some(
+                service_outcome(answer)
+                    .map(|parameters| Outcome::ServiceResponse(contract::pairs_from_protocol(parameters))),
+            ),
+            (_, Ok(_)) => Some(Err(unexpected())),
+        };
+        if let Some(running) = self.sessions.get_mut(session) {
+            match answer {
+                Some(Ok(outcome)) => running.done(request, outcome),
+                Some(Err(failure)) => running.failed(request, failure),
+                // Another step follows.
+                None => {}
+            }
+        }
+        self.settle(session);
+    }
+
+    /// No answer in time. One that still comes only corrects what the session holds.
+    pub(crate) fn unanswered(&mut self, purpose: &Purpose) {
+        match purpose {
+            Purpose::Strategy { session, request, .. } => {
+                tracing::warn!(server = self.server, session = &**session, request, "the server does not answer");
+                if let Some(running) = self.sessions.get_mut(session) {
+                    running.unanswered = running.unanswered.saturating_sub(1);
+                    running.failed(*request, HostError::Timeout.with("the server did not answer in time"));
+                }
+                let session = session.clone();
+                self.settle(&session);
+            }
+            Purpose::Pull(pull) => {
+                let chance = rand::random();
+                self.shared.pulls.tell(|pulls| {
+                    pulls.failed(pull.id, self.now, "the server did not answer the pull", false, chance);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// An answer that came after its time.
+    pub(crate) fn late_answer(&mut self, purpose: Purpose, answer: Result<Answer, LinkError>) {
+        match (purpose, answer) {
+            (Purpose::Strategy { then: Then::Gone { interaction, .. }, .. }, Ok(Answer::Ack(_))) => {
+                self.lost(&interaction, "the server did it after all");
+            }
+            // `pulled` sees that it no longer counts, and gives everything back.
+            (Purpose::Pull(pull), Ok(Answer::PulledInteractions(pulled))) => self.pulled(pull, pulled),
+            _ => {}
+        }
+    }
+}
+
+impl Running {
+    /// Whether nothing is under way for it any more.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.unanswered == 0
+    }
+}
+
+/// A strategy's key-value list; the strategy crate has checked it already.
+pub(crate) fn key_values(pairs: Vec<contract::KvPair>) -> Result<KeyValueList, Failure> {
+    contract::pairs_to_protocol(pairs).map_err(|error| HostError::BadRequest.with(error))
+}
+
+/// What a server behind the Interaction Server answered.
+pub(crate) fn service_outcome(answer: Answer) -> Result<KeyValueList, Failure> {
+    match answer {
+        Answer::ThirdServerResponse(response) => Ok(response.parameters.unwrap_or_default()),
+        Answer::ThirdServerFault(fault) => Err(Failure {
+            code: u32::try_from(fault.fault_code)
+                .ok()
+                .filter(|code| *code > 0)
+                .unwrap_or(HostError::ServiceFault.number()),
+            name: HostError::ServiceFault.name().to_owned(),
+            description: fault.fault_string,
+        }),
+        _ => Err(unexpected()),
+    }
+}
+
+pub(crate) fn unexpected() -> Failure {
+    HostError::UnexpectedAnswer.with("the server's answer does not belong to this request")
+}
+
+/// What a strategy learns of a request that failed.
+pub(crate) fn failure(error: LinkError) -> Failure {
+    match error {
+        LinkError::Refused(error) => refused(error),
+        LinkError::Down(reason) => {
+            HostError::LinkDown.with(format!("the link to the interaction server is down: {reason}"))
+        }
+        LinkError::TimedOut => HostError::Timeout.with("the interaction server did not answer in time"),
+        LinkError::Protocol(reason) => HostError::UnexpectedAnswer.with(reason),
+    }
+}

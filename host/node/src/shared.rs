@@ -1,0 +1,165 @@
+//! What the links of a node share: settings, the engine, the pull scheduler, the directory of
+//! sessions, and counters. None of its locks is held across an await.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jackfield_strategy::{Engine, Facts, Plugins, Session};
+
+use crate::pulls::Pulls;
+use crate::settings::{Settings, StrategySettings};
+use crate::status::{CounterStatus, SessionState, SessionStatus};
+
+pub(crate) struct Shared {
+    pub settings: Settings,
+    pub engine: Engine,
+    pub plugins: Arc<Plugins>,
+    pub pulls: Arc<Pulls>,
+    /// What strategies look up, one for each strategy, in their order.
+    pub facts: Vec<Arc<dyn Facts>>,
+    pub directory: Directory,
+    pub counters: Counters,
+    pub boards: Vec<Board>,
+}
+
+impl Shared {
+    pub fn strategy(&self, index: usize) -> Option<&StrategySettings> {
+        self.settings.strategies.get(index)
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn wall_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What others may know of a session.
+pub(crate) struct Card {
+    pub id: Arc<str>,
+    pub strategy: usize,
+    pub link: usize,
+    pub plugin: String,
+    pub plugin_version: String,
+    pub interaction: String,
+    pub started_at: u64,
+    pub turns: AtomicU64,
+    pub state: AtomicU8,
+    /// Set once its instance has room.
+    pub session: OnceLock<Session>,
+}
+
+impl Card {
+    pub fn set_state(&self, state: SessionState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    fn state(&self) -> SessionState {
+        match self.state.load(Ordering::Relaxed) {
+            0 => SessionState::Running,
+            1 => SessionState::Stopping,
+            _ => SessionState::Ending,
+        }
+    }
+}
+
+/// All sessions of the node, by id. Ids sort by time, so the oldest come first.
+#[derive(Default)]
+pub(crate) struct Directory(Mutex<BTreeMap<Arc<str>, Arc<Card>>>);
+
+impl Directory {
+    pub fn insert(&self, card: Arc<Card>) {
+        self.lock().insert(card.id.clone(), card);
+    }
+
+    pub fn remove(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
+    pub fn session(&self, id: &str) -> Option<Session> {
+        self.lock().get(id)?.session.get().cloned()
+    }
+
+    pub fn status(&self, settings: &Settings) -> Vec<SessionStatus> {
+        let cards: Vec<Arc<Card>> = self.lock().values().cloned().collect();
+        cards
+            .iter()
+            .map(|card| SessionStatus {
+                id: card.id.to_string(),
+                strategy: settings.strategies.get(card.strategy).map(|s| s.name.clone()).unwrap_or_default(),
+                plugin: card.plugin.clone(),
+                plugin_version: card.plugin_version.clone(),
+                interaction: card.interaction.clone(),
+                server: settings.links.get(card.link).map(|link| link.server.clone()).unwrap_or_default(),
+                started_at: card.started_at,
+                turns: card.turns.load(Ordering::Relaxed),
+                state: card.state(),
+            })
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Card>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a link task shows of itself.
+#[derive(Default)]
+pub(crate) struct Board {
+    pub up: AtomicBool,
+    pub connections: AtomicU64,
+    pub problem: Mutex<String>,
+    pub interactions: AtomicUsize,
+    pub waiting: AtomicUsize,
+    pub agents: AtomicUsize,
+}
+
+impl Board {
+    pub fn set_problem(&self, problem: &str) {
+        problem.clone_into(&mut self.problem.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn problem(&self) -> String {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Counts since the node started.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub pulled: AtomicU64,
+    pub finished: AtomicU64,
+    pub failed: AtomicU64,
+    pub ended_by_node: AtomicU64,
+    pub given_back: AtomicU64,
+    pub poisoned: AtomicU64,
+    pub delivered: AtomicU64,
+    pub not_accepted: AtomicU64,
+    pub requests: AtomicU64,
+    pub cleaned_up: AtomicU64,
+}
+
+impl Counters {
+    pub fn status(&self) -> CounterStatus {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CounterStatus {
+            pulled: read(&self.pulled),
+            finished: read(&self.finished),
+            failed: read(&self.failed),
+            ended_by_node: read(&self.ended_by_node),
+            given_back: read(&self.given_back),
+            poisoned: read(&self.poisoned),
+            delivered: read(&self.delivered),
+            not_accepted: read(&self.not_accepted),
+            requests: read(&self.requests),
+            cleaned_up: read(&self.cleaned_up),
+        }
+    }
+}
+
+/// Counts one more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,491 @@
+//! Between sessions, target selection and agents.
+//!
+//! Agent states come from the reporting of the link; selection answers with an agent; the
+//! interaction is delivered there. An agent who rejects it, or lets it ring, is left out for a while:
+//! the interaction is taken back by its id within the server's first-refusal window and waits on,
+//! with its age. The session sees nothing but a longer wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_link::LinkError;
+use jackfield_protocol::ErrorCode;
+use jackfield_protocol::v1::event::Message as Answer;
+use jackfield_protocol::v1::request::Message as Ask;
+use jackfield_protocol::v1::{
+    AgentState as Reported, DeliveryResult, EventDelivery, EventReporting, PullByIds, ReportingName, RequestDeliver,
+    RequestPull, request_deliver, request_pull::What,
+};
+use jackfield_routing::{
+    AgentState, Assigned, CancelError, LinkId, MediaState, Output, RouteId, Submit, Target, TargetKind,
+};
+use jackfield_strategy::contract::{Destination, Failure, Outcome, RouteRequest, Routed, TargetType};
+
+use crate::failures::HostError;
+use crate::link::LinkTask;
+use crate::requests::{Purpose, failure};
+use crate::shared::count;
+
+/// How long an agent is left out whom the server did not let be invited: what we know of that agent is
+/// behind, and a report is on its way.
+const REFUSED_REST: Duration = Duration::from_secs(1);
+
+/// A session waits for a target.
+pub(crate) struct Waiting {
+    session: Arc<str>,
+    request: u64,
+    interaction: String,
+    virtual_queue: Option<String>,
+}
+
+/// An interaction is on its way to an agent.
+pub(crate) struct Delivery {
+    session: Arc<str>,
+    request: u64,
+    kind: Kind,
+    agent: String,
+    /// The invitation ended without acceptance, so; the interaction is being taken back.
+    ended: Option<DeliveryResult>,
+}
+
+enum Kind {
+    /// Found by target selection.
+    Selected { route: RouteId, target: String },
+    /// Named by the strategy.
+    Direct { to: Destination },
+}
+
+impl LinkTask {
+    fn link_id(&self) -> LinkId {
+        LinkId(self.index)
+    }
+
+    // ---- what sessions ask ----
+
+    pub(crate) fn route(&mut self, session: &Arc<str>, request: u64, route: RouteRequest) -> Result<(), Failure> {
+        let RouteRequest { interaction, virtual_queue, priority, targets, timeout, deliver } = route;
+        self.check_held(session, &interaction)?;
+        let (media_type, since) = match self.sessions.get(session).and_then(|running| running.holds(&interaction)) {
+            Some(held) if held.busy => {
+                let text = format!("interaction `{interaction}` waits for a target already; cancel that first");
+                return Err(HostError::InteractionBusy.with(text));
+            }
+            Some(held) => (held.media_type.clone(), held.received_at),
+            None => return Err(HostError::NotHeld.with("the session does not hold the interaction")),
+        };
+        let mut selected = Vec::with_capacity(targets.len());
+        let mut queue = None;
+        for target in targets {
+            let kind = match target.target_type {
+                TargetType::Agent => TargetKind::Agent,
+                TargetType::Place => TargetKind::Place,
+                TargetType::AgentGroup => TargetKind::AgentGroup,
+                TargetType::Skill => TargetKind::Skill,
+                TargetType::PlaceGroup => {
+                    let text = format!("place group `{}`: place groups cannot be selected from yet", target.name);
+                    return Err(HostError::UnknownTarget.with(text));
+                }
+                TargetType::InteractionQueue => {
+                    queue.get_or_insert(target.name);
+                    continue;
+                }
+            };
+            selected.push(Target { kind, name: target.name });
+        }
+        if !selected.is_empty() || queue.is_none() {
+            self.last_route += 1;
+            let id = RouteId(self.last_route);
+            let submit = Submit {
+                route: id,
+                link: self.link_id(),
+                interaction: interaction.clone(),
+                media_type,
+                priority,
+                since,
+                targets: selected,
+                // Further off than a clock can tell is the same as never.
+                deadline: timeout.and_then(|timeout| self.now.checked_add(Duration::from_millis(timeout))),
+                deliver,
+            };
+            self.selection.submit(self.now, submit).map_err(|error| HostError::UnknownTarget.with(error))?;
+            let waiting = Waiting {
+                session: session.clone(),
+                request,
+                interaction: interaction.clone(),
+                virtual_queue: virtual_queue.clone(),
+            };
+            self.routes.insert(id, waiting);
+            if let Some(running) = self.sessions.get_mut(session) {
+                running.routes.insert(request, id);
+                if let Some(held) = running.held_mut(&interaction) {
+                    held.busy = true;
+                }
+            }
+            let waits = self.selection.is_waiting(id);
+            match queue {
+                // A queue always has room: it is next when nobody fits at this moment.
+                Some(_) if waits => {
+                    let _ = self.selection.cancel(id);
+                    self.forget_route(id);
+                }
+                _ => {
+                    self.selected();
+                    return Ok(());
+                }
+            }
+        }
+        let Some(queue) = queue else { return Ok(()) };
+        let routed = Outcome::Routed(Routed {
+            target: queue.clone(),
+            destination: Destination::InteractionQueue(queue.clone()),
+            virtual_queue,
+        });
+        if deliver {
+            return self.place_in_queue(session, request, interaction, queue, routed);
+        }
+        if let Some(running) = self.sessions.get_mut(session) {
+            running.done(request, routed);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cancel_route(&mut self, session: &Arc<str>, request: u64, submit: u64) -> Result<(), Failure> {
+        let Some(running) = self.sessions.get(session) else { return Ok(()) };
+        let cancelled = match running.routes.get(&submit) {
+            Some(route) => self.selection.cancel(*route).map(|()| *route),
+            None => Err(CancelError::Unknown),
+        };
+        match cancelled {
+            Ok(route) => {
+                self.forget_route(route);
+                if let Some(running) = self.sessions.get_mut(session) {
+                    running.failed(submit, HostError::Cancelled.with("cancelled by the strategy"));
+                    running.done(request, Outcome::Done);
+                }
+                Ok(())
+            }
+            Err(error @ CancelError::Unknown) => Err(HostError::RequestUnknown.with(error)),
+            Err(error @ CancelError::OnItsWay) => Err(HostError::InteractionBusy.with(error)),
+        }
+    }
+
+    pub(crate) fn deliver_directly(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        interaction: String,
+        to: Destination,
+    ) -> Result<(), Failure> {
+        self.check_held(session, &interaction)?;
+        let target = match &to {
+            Destination::Agent(agent) => request_deliver::Target::Agent(agent.clone()),
+            Destination::Place(place) => request_deliver::Target::Place(place.clone()),
+            Destination::InteractionQueue(_) | Destination::Workbin(_) => {
+                return Err(HostError::BadRequest.with("only agents and places are invited"));
+            }
+        };
+        self.withdraw(&interaction);
+        self.deliver(session.clone(), request, interaction, target, Kind::Direct { to }, String::new());
+        Ok(())
+    }
+
+    // ---- what selection says ----
+
+    /// Acts on what target selection has brought about.
+    pub(crate) fn selected(&mut self) {
+        while let Some(output) = self.selection.poll() {
+            match output {
+                Output::Assign(assigned) => self.assigned(assigned),
+                Output::Found(Assigned { route, agent, target, .. }) => {
+                    if let Some(waiting) = self.forget_route(route)
+                        && let Some(running) = self.sessions.get_mut(&waiting.session)
+                    {
+                        let routed = Routed {
+                            target: target.name,
+                            destination: Destination::Agent(agent),
+                            virtual_queue: waiting.virtual_queue,
+                        };
+                        running.done(waiting.request, Outcome::Routed(routed));
+                    }
+                }
+                Output::TimedOut(route) => {
+                    self.end_route(route, HostError::Timeout.with("nobody who fits was free in time"));
+                }
+                Output::LinkDown(route) => {
+                    self.end_route(route, HostError::LinkDown.with("the link to the interaction server is down"));
+                }
+            }
+        }
+    }
+
+    fn assigned(&mut self, assigned: Assigned) {
+        let Assigned { route, interaction, agent, target, .. } = assigned;
+        let Some(waiting) = self.routes.get(&route) else {
+            self.selection.remove(self.now, route);
+            return;
+        };
+        let (session, request) = (waiting.session.clone(), waiting.request);
+        self.attempts += 1;
+        let step = format!(":deliver:{}", self.attempts);
+        let to = request_deliver::Target::Agent(agent);
+        self.deliver(session, request, interaction, to, Kind::Selected { route, target: target.name }, step);
+    }
+
+    fn deliver(
+        &mut self,
+        session: Arc<str>,
+        request: u64,
+        interaction: String,
+        target: request_deliver::Target,
+        kind: Kind,
+        step: String,
+    ) {
+        let key = format!("{session}:{request}{step}");
+        if let Some(running) = self.sessions.get_mut(&session) {
+            running.unanswered += 1;
+        }
+        let agent = match &target {
+            request_deliver::Target::Agent(agent) => agent.clone(),
+            request_deliver::Target::Place(_) => String::new(),
+        };
+        self.deliveries.insert(interaction.clone(), Delivery { session, request, kind, agent, ended: None });
+        let ask = RequestDeliver {
+            interaction_id: interaction.clone(),
+            target: Some(target),
+            timeout_ms: 0,
+            reason: String::new(),
+        };
+        self.send(Ask::Deliver(ask), key, Purpose::Deliver { interaction }, None);
+    }
+
+    // ---- how deliveries go ----
+
+    /// The invitation is out, or could not be made.
+    pub(crate) fn deliver_answer(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
+        let error = match answer {
+            Ok(Answer::Ack(_)) => return,
+            Ok(_) => failure(LinkError::Protocol("the answer to a delivery is no acknowledgement".into())),
+            Err(error) => {
+                let not_there = matches!(
+                    error.code(),
+                    Some(
+                        ErrorCode::AgentNotReady
+                            | ErrorCode::AgentNotLoggedIn
+                            | ErrorCode::UnknownAgent
+                            | ErrorCode::UnknownPlace
+                    )
+                );
+                if not_there
+                    && let Some(Delivery { kind: Kind::Selected { route, .. }, .. }) = self.deliveries.get(&interaction)
+                {
+                    let route = *route;
+                    self.end_delivery(&interaction);
+                    self.selection.put_back(self.now, route, Some(self.now + REFUSED_REST));
+                    return;
+                }
+                failure(error)
+            }
+        };
+        // Nothing was changed: the session still holds it, unless its link is gone.
+        let Some(delivery) = self.end_delivery(&interaction) else { return };
+        self.delivery_failed(&delivery, error);
+    }
+
+    /// How an invitation ended.
+    pub(crate) fn delivery(&mut self, event: EventDelivery) {
+        let interaction = event.interaction_id.clone();
+        let Some(delivery) = self.deliveries.get_mut(&interaction) else { return };
+        if event.result() != DeliveryResult::Accepted {
+            count(&self.shared.counters.not_accepted);
+            delivery.ended = Some(event.result());
+            delivery.agent = event.agent;
+            let pull = RequestPull {
+                what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.clone()] })),
+                count: 1,
+                reason: "not accepted".to_owned(),
+                ..Default::default()
+            };
+            self.send(Ask::Pull(pull), String::new(), Purpose::TakeBack { interaction }, None);
+            return;
+        }
+        count(&self.shared.counters.delivered);
+        let Some(Delivery { session, request, kind, .. }) = self.end_delivery(&interaction) else { return };
+        let (target, destination, virtual_queue) = match kind {
+            Kind::Direct { to } => (destination_name(&to), to, None),
+            Kind::Selected { route, target } => {
+                self.selection.delivered(self.now, route);
+                let virtual_queue = self.forget_route(route).and_then(|waiting| waiting.virtual_queue);
+                (target, Destination::Agent(event.agent), virtual_queue)
+            }
+        };
+        self.release(&interaction);
+        if let Some(running) = self.sessions.get_mut(&session) {
+            running.done(request, Outcome::Routed(Routed { target, destination, virtual_queue }));
+        }
+        self.settle(&session);
+    }
+
+    /// An interaction that no agent took is ours again, or somebody else was faster.
+    pub(crate) fn taken_back(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
+        let again = matches!(&answer, Ok(Answer::PulledInteractions(pulled)) if !pulled.interactions.is_empty());
+        let Some(delivery) = self.end_delivery(&interaction) else {
+            if again {
+                self.give_back_unstarted(interaction);
+            }
+            return;
+        };
+        let why = match delivery.ended {
+            Some(DeliveryResult::TimedOut) => HostError::NotAnswered.with("the agent did not answer the invitation"),
+            Some(DeliveryResult::AgentGone) => HostError::AgentGone.with("the agent's application went away"),
+            _ => HostError::Rejected.with("the agent rejected the interaction"),
+        };
+        if !again {
+            self.delivery_failed(&delivery, why);
+            self.lost(&interaction, "not accepted, and taken by somebody else from its queue");
+        } else if let Kind::Selected { route, .. } = delivery.kind
+            && self.sessions.get(&delivery.session).is_some_and(|running| running.end.is_none())
+        {
+            let rest = self.shared.settings.options.rejection_rest;
+            self.selection.put_back(self.now, route, Some(self.now + rest));
+        } else {
+            self.delivery_failed(&delivery, why);
+        }
+        self.settle(&delivery.session);
+    }
+
+    fn delivery_failed(&mut self, delivery: &Delivery, failure: Failure) {
+        if let Kind::Selected { route, .. } = &delivery.kind {
+            self.selection.remove(self.now, *route);
+            self.forget_route(*route);
+        }
+        if let Some(running) = self.sessions.get_mut(&delivery.session) {
+            running.failed(delivery.request, failure);
+        }
+        self.settle(&delivery.session);
+    }
+
+    fn end_delivery(&mut self, interaction: &str) -> Option<Delivery> {
+        let delivery = self.deliveries.remove(interaction)?;
+        if let Some(running) = self.sessions.get_mut(&delivery.session) {
+            running.unanswered = running.unanswered.saturating_sub(1);
+        }
+        Some(delivery)
+    }
+
+    /// The link is down: nobody will hear how these ended.
+    pub(crate) fn deliveries_lost(&mut self) {
+        for interaction in self.deliveries.keys().cloned().collect::<Vec<_>>() {
+            if let Some(delivery) = self.end_delivery(&interaction) {
+                let down = HostError::LinkDown.with("the link to the interaction server went down during the delivery");
+                self.delivery_failed(&delivery, down);
+            }
+        }
+    }
+
+    // ---- waits ----
+
+    /// The interaction goes elsewhere: it waits for a target no longer.
+    pub(crate) fn withdraw(&mut self, interaction: &str) {
+        let waiting =
+            self.holder(interaction).filter(|running| running.holds(interaction).is_some_and(|held| held.busy));
+        let Some(running) = waiting else { return };
+        let routes: Vec<RouteId> = running.routes.values().copied().collect();
+        let route = routes
+            .into_iter()
+            .find(|route| self.routes.get(route).is_some_and(|waiting| waiting.interaction == interaction));
+        if let Some(route) = route
+            && self.selection.cancel(route).is_ok()
+        {
+            self.end_route(route, HostError::Cancelled.with("the interaction went elsewhere"));
+        }
+    }
+
+    /// A wait ends without a target.
+    fn end_route(&mut self, route: RouteId, failure: Failure) {
+        if let Some(waiting) = self.forget_route(route)
+            && let Some(running) = self.sessions.get_mut(&waiting.session)
+        {
+            running.failed(waiting.request, failure);
+        }
+    }
+
+    pub(crate) fn forget_route(&mut self, route: RouteId) -> Option<Waiting> {
+        let waiting = self.routes.remove(&route)?;
+        if let Some(running) = self.sessions.get_mut(&waiting.session) {
+            running.routes.remove(&waiting.request);
+            if let Some(held) = running.held_mut(&waiting.interaction) {
+                held.busy = false;
+            }
+        }
+        Some(waiting)
+    }
+
+    /// The session has ended: its waits are over. Deliveries under way come to their own end.
+    pub(crate) fn forget_waits(&mut self, session: &Arc<str>) {
+        let Some(running) = self.sessions.get(session) else { return };
+        for route in running.routes.values().copied().collect::<Vec<_>>() {
+            if self.selection.cancel(route).is_ok() {
+                self.forget_route(route);
+            }
+        }
+    }
+
+    // ---- agents ----
+
+    /// Who is logged in at this moment.
+    pub(crate) fn agent_states(&mut self, agents: Vec<Reported>) {
+        let states: Vec<AgentState> = agents.into_iter().map(agent_state).collect();
+        self.agents = states.iter().filter(|state| !state.media.is_empty()).map(|state| state.agent.clone()).collect();
+        self.selection.agents(self.now, self.link_id(), &states);
+        self.selected();
+    }
+
+    /// A reporting event: agents, and what goes into `orchestration_system`.
+    pub(crate) fn reporting(&mut self, event: EventReporting) {
+        let name = event.name();
+        if let Some(reported) = event.agent_state.clone() {
+            let mut state = agent_state(reported);
+            if name == ReportingName::AgentLoggedOut {
+                state.media.clear();
+            }
+            if state.media.is_empty() {
+                self.agents.remove(&state.agent);
+            } else {
+                self.agents.insert(state.agent.clone());
+            }
+            self.selection.agent(self.now, self.link_id(), &state);
+            self.selected();
+        }
+        if name == ReportingName::InteractionSubmitted
+            && event.queue == jackfield_protocol::ORCHESTRATION_SYSTEM
+            && self.stopping.is_none()
+        {
+            self.clean_up(event);
+        }
+    }
+}
+
+fn destination_name(to: &Destination) -> String {
+    match to {
+        Destination::Agent(name) | Destination::Place(name) | Destination::InteractionQueue(name) => name.clone(),
+        Destination::Workbin(workbin) => workbin.name.clone(),
+    }
+}
+
+fn agent_state(reported: Reported) -> AgentState {
+    AgentState {
+        agent: reported.agent,
+        place: reported.place,
+        media: reported
+            .media
+            .into_iter()
+            .map(|media| MediaState {
+                media_type: media.media_type,
+                ready: media.ready,
+                capacity: media.capacity,
+                busy: media.busy,
+                ready_since: media.ready_since,
+            })
+            .collect(),
+    }
+}

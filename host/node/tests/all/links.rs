@@ -1,0 +1,72 @@
+//! Several servers, and servers that go away.
+
+use jackfield_node::Node;
+use jackfield_protocol::v1::KeyValueList;
+
+use crate::support::{Site, plugins, session, settings, tell, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_to_the_server_the_interaction_came_from() {
+    let (email, chat) = (Site::open("email", &["driver"], true), Site::open("chat", &["driver"], true));
+    let (engine, plugins) = plugins(&["driver"]).await;
+    let node = Node::start(settings(&[&email, &chat], &["driver"]), engine, plugins).await.expect("a node");
+    let (first, second) = (email.submit("driver").await, chat.submit("driver").await);
+    assert_ne!(first, second, "ids of two servers differ");
+    for (interaction, server) in [(&first, "email"), (&second, "chat")] {
+        let session = session(&node, interaction).await;
+        assert_eq!(session.server, server);
+        tell(&node, &session, "place", "done").await;
+        tell(&node, &session, "finish", "").await;
+    }
+    email.waiting("done", 1).await;
+    chat.waiting("done", 1).await;
+    assert_eq!(email.look(&first).await.0, "done");
+    assert_eq!(chat.look(&second).await.0, "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_and_comes_back_loses_nothing_and_the_other_goes_on() {
+    let (email, chat) = (Site::open("email", &["driver"], true), Site::open("chat", &["driver"], true));
+    let (engine, plugins) = plugins(&["driver"]).await;
+    let node = Node::start(settings(&[&email, &chat], &["driver"]), engine, plugins).await.expect("a node");
+    let interaction = email.submit("driver").await;
+    let other = chat.submit("driver").await;
+    let first = session(&node, &interaction).await;
+    let undisturbed = session(&node, &other).await;
+
+    email.stop().await;
+    until("the link is down", async || (!node.status().links[0].up).then_some(())).await;
+    until("its session is gone", async || {
+        node.status().sessions.iter().all(|session| session.id != first.id).then_some(())
+    })
+    .await;
+    tell(&node, &undisturbed, "place", "done").await;
+    chat.waiting("done", 1).await;
+
+    email.start();
+    let second = session(&node, &interaction).await;
+    assert_ne!(first.id, second.id, "another session handles it from here on");
+    tell(&node, &second, "place", "done").await;
+    email.waiting("done", 1).await;
+    assert_eq!(email.look(&interaction).await.2.integer("JackfieldFailures"), None);
+    assert_eq!(node.status().links[0].connections, 2);
+    assert_eq!(node.status().counters.failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ours_in_orchestration_system_is_cleaned_up() {
+    let site = Site::open("email", &["driver"], true);
+    let (engine, plugins) = plugins(&["driver"]).await;
+    let node = Node::start(settings(&[&site], &["driver"]), engine, plugins).await.expect("a node");
+    // The node listens once it pulls: both leave with the connection.
+    until("the node pulls", async || (node.status().pulls[0].asked > 0).then_some(())).await;
+    let owned_by = |node: &str| {
+        let owner = KeyValueList::default().with("Session", "s").with("Node", node).with("Url", "");
+        KeyValueList::default().with("ORSI:east:0000000000000001", owner)
+    };
+    let theirs = site.submit_into("orchestration_system", owned_by("node_2")).await;
+    site.submit_into("orchestration_system", owned_by("node_1")).await;
+    until("one is cleaned up", async || (node.status().counters.cleaned_up == 1).then_some(())).await;
+    assert_eq!(site.queue("orchestration_system").await.waiting, 1);
+    assert_eq!(site.look(&theirs).await.0, "orchestration_system");
+}

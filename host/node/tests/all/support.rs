@@ -1,0 +1,362 @@
+//! A small site: servers with stores on disk, a node, and clients to look and act with.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use jackfield_link::{Client, Endpoint, InProcess};
+use jackfield_node::{AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, StrategySettings};
+use jackfield_protocol::v1::event::Message as Event;
+use jackfield_protocol::v1::request::Message as Ask;
+use jackfield_protocol::v1::{
+    ClientType, EventInvite, KeyValueList, MediaCapacity, PullByIds, QueueStatus, ReportingName, RequestAccept,
+    RequestAgentLogin, RequestPull, RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestServerStatus,
+    RequestStartReporting, RequestSubmit, request_pull::What,
+};
+use jackfield_server::{Limits, Queue, Server, SqliteStore, Strategy, Submitter, Timers, View};
+use jackfield_strategy::{Engine, Plugins};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+
+/// Longest a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds what it looks for.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+}
+
+/// Folder of the test strategies; they are built when one is missing.
+fn guest(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = BUILT.get_or_init(|| {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let folder = target.join("wasm32-wasip2/guest/examples");
+        if !["driver", "waits", "route_anyone", "hostile_trap"]
+            .iter()
+            .all(|n| folder.join(n).with_extension("wasm").exists())
+        {
+            let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .current_dir(&root)
+                .args(["build", "--package", "test-guests", "--examples"])
+                .args(["--target", "wasm32-wasip2", "--profile", "guest"])
+                .status()
+                .expect("cargo runs");
+            assert!(built.success(), "the test strategies do not build");
+        }
+        folder
+    });
+    folder.join(name).with_extension("wasm")
+}
+
+/// An engine with these strategies.
+pub async fn plugins(names: &[&str]) -> (Engine, Arc<Plugins>) {
+    let settings = jackfield_strategy::Settings { sessions: 64, ..Default::default() };
+    let engine = Engine::new(settings).expect("an engine");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plugins, refused) = Plugins::from_folder(&engine, folder.path()).await.expect("an empty folder");
+    assert!(refused.is_empty(), "{refused:?}");
+    for name in names {
+        plugins.insert(engine.load(&guest(name)).await.expect("a plugin"));
+    }
+    (engine, Arc::new(plugins))
+}
+
+/// Loads one more.
+pub async fn add_plugin(engine: &Engine, plugins: &Plugins, name: &str) {
+    plugins.insert(engine.load(&guest(name)).await.expect("a plugin"));
+}
+
+/// An Interaction Server that can be shut down and opened again under the same address.
+pub struct Site {
+    pub name: String,
+    settings: jackfield_server::Settings,
+    folder: tempfile::TempDir,
+    current: Arc<Mutex<Option<Server>>>,
+    connections: mpsc::Sender<DuplexStream>,
+}
+
+impl Site {
+    /// Queue `inbound` is pulled for `strategies`, each through a view and queue of its own
+    /// (`inbound.<strategy>`); there are `done`, `poison` (unless told so) and `orchestration_system`.
+    pub fn open(name: &str, strategies: &[&str], poison: bool) -> Site {
+        let mut queues = vec!["done".to_owned(), "orchestration_system".to_owned()];
+        queues.extend(poison.then(|| "poison".to_owned()));
+        queues.extend(strategies.iter().map(|strategy| format!("inbound.{strategy}")));
+        let settings = jackfield_server::Settings {
+            name: name.into(),
+            tenant_id: 1,
+            media_types: Vec::new(),
+            queues: queues.into_iter().map(|name| Queue { name }).collect(),
+            views: strategies
+                .iter()
+                .map(|strategy| View {
+                    name: format!("view.{strategy}"),
+                    queue: format!("inbound.{strategy}"),
+                    condition: String::new(),
+                    order: String::new(),
+                })
+                .collect(),
+            submitters: strategies
+                .iter()
+                .map(|strategy| Submitter {
+                    name: format!("submitter.{strategy}"),
+                    view: format!("view.{strategy}"),
+                    strategy: (*strategy).into(),
+                    priority: 0,
+                    max_interactions: 0,
+                    cluster_id: None,
+                })
+                .collect(),
+            strategies: strategies
+                .iter()
+                .map(|name| Strategy { name: (*name).into(), enabled: true, max_interactions: 0 })
+                .collect(),
+            workbins: Vec::new(),
+            agents: Vec::new(),
+            places: Vec::new(),
+            custom_properties: Vec::new(),
+            timers: Timers { delivering_timeout: Duration::from_secs(1), ..Timers::default() },
+            limits: Limits::default(),
+        };
+        let (connections, mut incoming) = mpsc::channel::<DuplexStream>(8);
+        let current: Arc<Mutex<Option<Server>>> = Arc::default();
+        let site = Site {
+            name: name.into(),
+            settings,
+            folder: tempfile::tempdir().expect("a folder"),
+            current: current.clone(),
+            connections,
+        };
+        tokio::spawn(async move {
+            while let Some(stream) = incoming.recv().await {
+                let server = current.lock().expect("nobody panics").clone();
+                // Without a server the stream ends here.
+                if let Some(server) = server {
+                    let _ = server.in_process().send(stream).await;
+                }
+            }
+        });
+        site.start();
+        site
+    }
+
+    pub fn start(&self) {
+        let store = SqliteStore::open(&self.folder.path().join("store.db")).expect("a store");
+        let (server, warnings) = Server::open(self.settings.clone(), Box::new(store)).expect("a server");
+        assert!(warnings.is_empty(), "{warnings:?}");
+        *self.current.lock().expect("nobody panics") = Some(server);
+    }
+
+    pub async fn stop(&self) {
+        let server = self.current.lock().expect("nobody panics").take();
+        server.expect("a running server").shutdown().await;
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::InProcess(InProcess::new(self.connections.clone()))
+    }
+
+    pub async fn client(&self, client_type: ClientType) -> (Client, mpsc::Receiver<Event>) {
+        let register = RequestRegisterClient {
+            client_name: format!("{client_type:?}"),
+            client_type: client_type.into(),
+            media_type: "email".into(),
+            ..Default::default()
+        };
+        Client::connect(&self.endpoint(), register).await.expect("a client")
+    }
+
+    /// Submits an interaction for a strategy; answers its id.
+    pub async fn submit(&self, strategy: &str) -> String {
+        self.submit_into(&format!("inbound.{strategy}"), KeyValueList::default().with("Subject", "hello")).await
+    }
+
+    pub async fn submit_into(&self, queue: &str, user_data: KeyValueList) -> String {
+        let (client, _events) = self.client(ClientType::MediaServer).await;
+        let submit = RequestSubmit {
+            media_type: "email".into(),
+            interaction_type: "Inbound".into(),
+            interaction_subtype: "InboundNew".into(),
+            queue: queue.into(),
+            user_data: Some(user_data),
+            ..Default::default()
+        };
+        match client.request(Ask::Submit(submit)).await {
+            Ok(Event::Ack(ack)) => ack.interaction_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn queue(&self, name: &str) -> QueueStatus {
+        let (client, _events) = self.client(ClientType::ReportingEngine).await;
+        match client.request(Ask::ServerStatus(RequestServerStatus {})).await {
+            Ok(Event::ServerStatus(status)) => {
+                status.queues.into_iter().find(|queue| queue.queue == name).unwrap_or_default()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until so many interactions wait in a queue.
+    pub async fn waiting(&self, queue: &str, count: u64) {
+        until(&format!("{count} in `{queue}`"), async || (self.queue(queue).await.waiting == count).then_some(()))
+            .await;
+    }
+
+    /// Takes an interaction by its id, wherever it waits, and answers its user data.
+    pub async fn look(&self, interaction: &str) -> (String, bool, KeyValueList) {
+        let (client, _events) = self.client(ClientType::AgentApplication).await;
+        let pull = RequestPull {
+            what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.into()] })),
+            count: 1,
+            ignore_hold: true,
+            ..Default::default()
+        };
+        match client.request(Ask::Pull(pull)).await {
+            Ok(Event::PulledInteractions(mut pulled)) => {
+                let found = pulled.interactions.pop().and_then(|pulled| pulled.interaction);
+                let found = found.unwrap_or_else(|| panic!("{interaction} waits nowhere"));
+                (found.queue, found.is_held, found.user_data.unwrap_or_default())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Who reports that a session or an agent got an interaction, in order.
+    pub async fn reporting(&self) -> (Client, mpsc::Receiver<Event>) {
+        let (client, events) = self.client(ClientType::ReportingEngine).await;
+        let ask = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+        client.request(Ask::StartReporting(ask)).await.expect("reporting");
+        (client, events)
+    }
+}
+
+/// The next reporting event of this name.
+pub async fn reported(
+    events: &mut mpsc::Receiver<Event>,
+    name: ReportingName,
+) -> jackfield_protocol::v1::EventReporting {
+    let found = async {
+        loop {
+            match events.recv().await {
+                Some(Event::Reporting(event)) if event.name() == name => return event,
+                Some(_) => {}
+                None => panic!("the reporting ended"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{name:?}: not reported"))
+}
+
+/// An agent at an application of their own.
+pub struct Agent {
+    pub client: Client,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Agent {
+    pub async fn log_in(site: &Site, id: &str, capacity: u32) -> Agent {
+        let (client, events) = site.client(ClientType::AgentApplication).await;
+        let media = vec![MediaCapacity { media_type: "email".into(), capacity }];
+        let login = RequestAgentLogin { agent: id.into(), place: format!("place-{id}"), media };
+        client.request(Ask::AgentLogin(login)).await.expect("a login");
+        let ready = RequestReadyForMedia { agent: id.into(), media_types: vec!["email".into()] };
+        client.request(Ask::ReadyForMedia(ready)).await.expect("ready");
+        Agent { client, events }
+    }
+
+    pub async fn invited(&mut self) -> (u64, String) {
+        let invite = async {
+            loop {
+                match self.events.recv().await {
+                    Some(Event::Invite(EventInvite { ticket_id, interaction, .. })) => {
+                        return (ticket_id, interaction.expect("an interaction").interaction_id);
+                    }
+                    Some(_) => {}
+                    None => panic!("the agent's connection ended"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, invite).await.expect("an invitation")
+    }
+
+    pub async fn accept(&mut self) -> String {
+        let (ticket_id, interaction_id) = self.invited().await;
+        let accept = RequestAccept { ticket_id, interaction_id: interaction_id.clone() };
+        self.client.request(Ask::Accept(accept)).await.expect("accepted");
+        interaction_id
+    }
+
+    pub async fn reject(&mut self) -> String {
+        let (ticket_id, interaction_id) = self.invited().await;
+        let reject = RequestReject { ticket_id, interaction_id: interaction_id.clone(), reason: "lunch".into() };
+        self.client.request(Ask::Reject(reject)).await.expect("rejected");
+        interaction_id
+    }
+
+    /// Whether nobody has invited the agent up to now.
+    pub fn is_left_alone(&mut self) -> bool {
+        std::iter::from_fn(|| self.events.try_recv().ok()).all(|event| !matches!(event, Event::Invite(_)))
+    }
+}
+
+/// Settings of a node that pulls `strategies` (each run by the plugin of its name) from `sites`.
+pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
+    Settings {
+        name: "node_1".into(),
+        cluster: "east".into(),
+        links: sites
+            .iter()
+            .map(|site| LinkSettings {
+                server: site.name.clone(),
+                endpoint: site.endpoint(),
+                strategies: strategies.iter().map(|name| (*name).into()).collect(),
+            })
+            .collect(),
+        strategies: strategies
+            .iter()
+            .map(|name| StrategySettings {
+                name: (*name).into(),
+                plugin: (*name).into(),
+                parameters: Default::default(),
+                max_sessions: 0,
+            })
+            .collect(),
+        agents: ["anna", "boris"]
+            .map(|id| AgentSettings { id: id.into(), skills: Default::default(), groups: vec!["everyone".into()] })
+            .into(),
+        lists: Default::default(),
+        options: Options {
+            poison_limit: 2,
+            shutdown_grace: Duration::from_millis(300),
+            reconnect_first: Duration::from_millis(20),
+            reconnect_max: Duration::from_millis(200),
+            ..Options::default()
+        },
+    }
+}
+
+/// The session that runs for this interaction.
+pub async fn session(node: &Node, interaction: &str) -> SessionStatus {
+    until(&format!("a session for {interaction}"), async || {
+        node.status().sessions.into_iter().find(|session| session.interaction == interaction)
+    })
+    .await
+}
+
+/// Tells the `driver` of this interaction to do something.
+pub async fn tell(node: &Node, session: &SessionStatus, name: &str, data: &str) {
+    // The session is listed a moment before it takes events.
+    until("the session takes events", async || node.send_event(&session.id, name, data).ok()).await;
+}

@@ -1,0 +1,260 @@
+//! Delivery: an interaction is offered to an agent, who accepts, rejects, lets it ring, or goes away.
+//!
+//! The router's party ends when the invitation goes out. Unless the agent accepts, the interaction is
+//! back where it was taken from, in its old place, and for [`FIRST_REFUSAL`] only the router that
+//! offered it may take it, so that it can offer it to somebody else.
+
+use jackfield_protocol::v1::event::Message as EventMessage;
+use jackfield_protocol::v1::request_deliver::Target;
+use jackfield_protocol::v1::{
+    ClientType, DeliveryResult, EventDelivery, EventInteraction, EventInvite, ReportingName, RequestAccept,
+    RequestDeliver, RequestReject,
+};
+use jackfield_protocol::{ErrorCode, RequestError};
+
+use super::holding::Holder;
+use super::reporting::Party;
+use super::timers::{Timer, TimerKey};
+use super::{Answered, ClientId, Core, Reply, acknowledge, checks};
+use crate::store::Write;
+
+/// How long a rejected interaction is kept for its router, in milliseconds.
+pub(super) const FIRST_REFUSAL: u64 = 2_000;
+/// Bounds of the time to accept, in milliseconds (option delivering-timeout, 1 to 86,400 s). A router
+/// may ask for less than a second.
+const DELIVERING_TIMEOUT: std::ops::RangeInclusive<u64> = 1..=86_400_000;
+
+/// An interaction that is offered to an agent.
+#[derive(Debug)]
+pub(super) struct Invitation {
+    interaction: String,
+    /// The agent's client.
+    client: ClientId,
+    pub(super) agent: String,
+    place: String,
+    /// Who offered it, and the reference id of its RequestDeliver; none when it has gone.
+    router: Option<(ClientId, u64)>,
+    pub(super) timer: TimerKey,
+}
+
+/// An interaction that only one client may take for a moment.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    client: ClientId,
+    timer: TimerKey,
+}
+
+impl Refusal {
+    pub(super) fn is_for(&self, client: ClientId) -> bool {
+        self.client == client
+    }
+}
+
+impl Core {
+    pub(super) fn deliver(&mut self, client: ClientId, reference_id: u64, request: RequestDeliver) -> Answered {
+        let client_type = self.client_type(client);
+        let permitted = !matches!(client_type, ClientType::MediaServer | ClientType::ReportingEngine);
+        self.permit(client, permitted, "deliver interactions")?;
+        let id = request.interaction_id;
+        let media_type = self.held_by(client, &id)?.entry.media_type.clone();
+        let agent = self.target(request.target)?;
+        let known = self
+            .agents
+            .get(&agent)
+            .ok_or_else(|| ErrorCode::AgentNotLoggedIn.with(format!("the agent `{agent}` is not logged in here")))?;
+        if !known.takes(&media_type) {
+            return Err(ErrorCode::AgentNotReady
+                .with(format!("the agent `{agent}` is not ready for {media_type}, or has no room for more of it")));
+        }
+        let (agent_client, place) = (known.client, known.place.clone());
+        let patience = match request.timeout_ms {
+            0 => checks::millis(self.settings.timers.delivering_timeout),
+            own => own.into(),
+        }
+        .clamp(*DELIVERING_TIMEOUT.start(), *DELIVERING_TIMEOUT.end());
+        let mut interaction = self.interaction(&id)?;
+
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let Some(holder) = self.offer(&id, ticket) else { return Err(Self::unknown_interaction(&id)) };
+        // An agent who hands on is free of it from here on.
+        if let Holder::Agent { agent, .. } = &holder {
+            self.agent_is_freer(agent, &media_type);
+        }
+        let Some(out) = self.out.get_mut(&id) else { return Err(Self::unknown_interaction(&id)) };
+        if out.entry.delivered_at == 0 {
+            out.entry.delivered_at = self.now.wall;
+            interaction.delivered_at = self.now.wall;
+            self.outbox.writes.push(Write::Move { from: out.entry.key.clone(), to: out.entry.clone() });
+        }
+        let entry = out.entry.clone();
+        let timer = self.timers.set(self.now.ticks.saturating_add(patience), Timer::Invitation(ticket));
+        self.invitations.insert(
+            ticket,
+            Invitation {
+                interaction: id,
+                client: agent_client,
+                agent: agent.clone(),
+                place,
+                router: Some((client, reference_id)),
+                timer,
+            },
+        );
+        let invited = Party::Agent(agent_client, &agent);
+        self.report_interaction(ReportingName::AgentInvited, &entry, invited, &request.reason);
+        self.report_interaction(ReportingName::PartyRemoved, &entry, Party::Holder(&holder), &request.reason);
+        self.agent_is_busier(&agent, &media_type);
+        let invite = EventInvite {
+            ticket_id: ticket,
+            interaction: Some(interaction),
+            timeout_ms: u32::try_from(patience).unwrap_or(u32::MAX),
+            reason: request.reason,
+        };
+        self.event(agent_client, EventMessage::Invite(invite));
+        acknowledge()
+    }
+
+    fn target(&self, target: Option<Target>) -> Result<String, RequestError> {
+        match target {
+            Some(Target::Agent(agent)) if self.is_agent(&agent) => Ok(agent),
+            Some(Target::Agent(agent)) => {
+                Err(ErrorCode::UnknownAgent.with(format!("there is no agent `{agent}` on this server")))
+            }
+            Some(Target::Place(place)) if !self.is_place(&place) => {
+                Err(ErrorCode::UnknownPlace.with(format!("there is no place `{place}` on this server")))
+            }
+            Some(Target::Place(place)) => self.agents.at_place(&place).map(String::from).ok_or_else(|| {
+                ErrorCode::AgentNotLoggedIn.with(format!("no agent is logged in at place `{place}`"))
+            }),
+            None => Err(ErrorCode::BadRequest.with("the target is missing; name an agent or a place")),
+        }
+    }
+
+    pub(super) fn accept(&mut self, client: ClientId, request: RequestAccept) -> Answered {
+        self.invitation(client, request.ticket_id, &request.interaction_id)?;
+        // Read before anything changes: this may fail.
+        let interaction = self.interaction(&request.interaction_id)?;
+        let patience = self.handling_patience(&interaction);
+        let Some(invitation) = self.invitations.remove(&request.ticket_id) else {
+            return Err(unknown_ticket(request.ticket_id));
+        };
+        self.timers.cancel(invitation.timer);
+        let id = request.interaction_id;
+        self.assign(&id, client, &invitation.agent, patience);
+        if let Some(entry) = self.out.get(&id).map(|out| out.entry.clone()) {
+            let party = Party::Agent(client, &invitation.agent);
+            self.report_interaction(ReportingName::PartyAdded, &entry, party, "");
+        }
+        self.tell_router(&invitation, DeliveryResult::Accepted, "");
+        let interaction = Some(self.interaction(&id)?);
+        Ok(Reply::Now(EventMessage::Interaction(EventInteraction { interaction })))
+    }
+
+    pub(super) fn reject(&mut self, client: ClientId, request: RequestReject) -> Answered {
+        self.invitation(client, request.ticket_id, &request.interaction_id)?;
+        self.end_invitation(request.ticket_id, DeliveryResult::Rejected, &request.reason);
+        acknowledge()
+    }
+
+    pub(super) fn invitation_timed_out(&mut self, ticket: u64) {
+        let Some(invitation) = self.invitations.get(&ticket) else { return };
+        let (client, id) = (invitation.client, invitation.interaction.clone());
+        self.revoke(client, &id, ticket, "delivering-timeout");
+        self.end_invitation(ticket, DeliveryResult::TimedOut, "delivering-timeout");
+    }
+
+    /// The agent is about to go.
+    pub(super) fn end_invitations_of(&mut self, agent: &str, reason: &str) {
+        let invitations: Vec<(u64, ClientId, String)> = self
+            .invitations
+            .iter()
+            .filter(|(_, invitation)| invitation.agent == agent)
+            .map(|(&ticket, invitation)| (ticket, invitation.client, invitation.interaction.clone()))
+            .collect();
+        for (ticket, client, id) in invitations {
+            self.revoke(client, &id, ticket, reason);
+            self.end_invitation(ticket, DeliveryResult::AgentGone, reason);
+        }
+    }
+
+    /// A client has gone: nobody is to be told how its deliveries end, and nothing is kept for it.
+    pub(super) fn forget_deliveries(&mut self, client: ClientId) {
+        for invitation in self.invitations.values_mut() {
+            if invitation.router.is_some_and(|(router, _)| router == client) {
+                invitation.router = None;
+            }
+        }
+        let kept: Vec<String> =
+            self.refusals.iter().filter(|(_, refusal)| refusal.client == client).map(|(id, _)| id.clone()).collect();
+        for id in kept {
+            self.refusal_ends(&id);
+            self.refusal_is_over(&id);
+        }
+    }
+
+    fn invitation(&self, client: ClientId, ticket: u64, id: &str) -> Result<(), RequestError> {
+        match self.invitations.get(&ticket) {
+            Some(invitation) if invitation.client == client && invitation.interaction == id => Ok(()),
+            _ => Err(unknown_ticket(ticket)),
+        }
+    }
+
+    /// Without acceptance.
+    fn end_invitation(&mut self, ticket: u64, result: DeliveryResult, reason: &str) {
+        let Some(invitation) = self.invitations.remove(&ticket) else { return };
+        self.timers.cancel(invitation.timer);
+        let id = &invitation.interaction;
+        let Some(out) = self.release(id) else { return };
+        self.agent_is_freer(&invitation.agent, &out.entry.media_type);
+        let name = match result {
+            DeliveryResult::Rejected => ReportingName::RejectedByAgent,
+            _ => ReportingName::InteractionRevoked,
+        };
+        let party = Party::Agent(invitation.client, &invitation.agent);
+        self.report_interaction(name, &out.entry, party, reason);
+        if let Some((client, _)) = invitation.router {
+            let timer = self.timers.set(self.now.ticks + FIRST_REFUSAL, Timer::Refusal(id.clone()));
+            self.refusals.insert(id.clone(), Refusal { client, timer });
+        }
+        self.back_to_its_place(out.entry, reason);
+        self.tell_router(&invitation, result, reason);
+    }
+
+    fn tell_router(&mut self, invitation: &Invitation, result: DeliveryResult, reason: &str) {
+        let Some((router, deliver_reference_id)) = invitation.router else { return };
+        let delivery = EventDelivery {
+            deliver_reference_id,
+            interaction_id: invitation.interaction.clone(),
+            agent: invitation.agent.clone(),
+            place: invitation.place.clone(),
+            result: result.into(),
+            reason: reason.into(),
+        };
+        self.event(router, EventMessage::Delivery(delivery));
+    }
+
+    /// Whether an interaction is kept for another client.
+    pub(super) fn is_kept_from(&self, client: ClientId, id: &str) -> bool {
+        self.refusals.get(id).is_some_and(|refusal| !refusal.is_for(client))
+    }
+
+    /// It was taken, or stopped.
+    pub(super) fn refusal_ends(&mut self, id: &str) {
+        if let Some(refusal) = self.refusals.remove(id) {
+            self.timers.cancel(refusal.timer);
+        }
+    }
+
+    /// Anybody may take it now.
+    pub(super) fn refusal_is_over(&mut self, id: &str) {
+        self.refusals.remove(id);
+        if let Some(entry) = self.views.get(id) {
+            self.strategies.queue_changed(&entry.key.queue);
+        }
+    }
+}
+
+fn unknown_ticket(ticket: u64) -> RequestError {
+    ErrorCode::UnknownTicket
+        .with(format!("there is no invitation {ticket} of this interaction for this client; it may have ended"))
+}

@@ -1,0 +1,108 @@
+//! The writing half: each commit is one transaction, synced.
+
+use std::path::PathBuf;
+
+use prost::Message;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{checkpoint, failure, row};
+use crate::store::{Answer, Entry, EntryKey, PRUNE_CHUNK, StoreError, Write, Writer};
+
+/// The connection that writes.
+pub(super) struct SqliteWriter {
+    path: PathBuf,
+    pub(super) connection: Connection,
+}
+
+impl SqliteWriter {
+    pub(super) fn new(path: PathBuf, connection: Connection) -> SqliteWriter {
+        SqliteWriter { path, connection }
+    }
+
+    fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let run = || {
+            // Dropped, it rolls back.
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|error| failure(&self.path, error))
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.transact(|transaction| writes.iter().try_for_each(|write| apply(transaction, write)))
+    }
+
+    fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError> {
+        let forgotten = self.transact(|transaction| {
+            transaction
+                .prepare_cached(
+                    "delete from answer where key in (select key from answer where at < ? order by at limit ?)",
+                )?
+                .execute((idempotency_before, PRUNE_CHUNK.cast_signed()))
+        })?;
+        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+    }
+}
+
+impl Drop for SqliteWriter {
+    /// Leaves everything in the one file, where nothing is wrong; the log would serve as well.
+    fn drop(&mut self) {
+        if let Err(error) = checkpoint(&self.connection) {
+            tracing::debug!(store = %self.path.display(), %error, "the log was not copied into the store at its end");
+        }
+    }
+}
+
+fn apply(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Insert(interaction, entry) => {
+            transaction
+                .prepare_cached("insert into interaction (id, body) values (?, ?)")?
+                .execute((&entry.key.id, interaction.encode_to_vec()))?;
+            insert_entry(transaction, entry)
+        }
+        Write::Move { from, to } => {
+            delete_entry(transaction, from)?;
+            insert_entry(transaction, to)
+        }
+        Write::Update { interaction, from, to } => {
+            one(transaction
+                .prepare_cached("update interaction set body = ?2 where id = ?1")?
+                .execute((&to.key.id, interaction.encode_to_vec()))?)?;
+            delete_entry(transaction, from)?;
+            insert_entry(transaction, to)
+        }
+        Write::Delete { key } => {
+            one(transaction.prepare_cached("delete from interaction where id = ?")?.execute([&key.id])?)?;
+            delete_entry(transaction, key)
+        }
+        Write::Remember { key, answer } => remember(transaction, key, answer),
+    }
+}
+
+fn insert_entry(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> {
+    row::insert(&mut transaction.prepare_cached(row::INSERT_ENTRY)?, entry).map(drop)
+}
+
+fn delete_entry(transaction: &Transaction<'_>, key: &EntryKey) -> rusqlite::Result<()> {
+    one(transaction
+        .prepare_cached("delete from queue_entry where queue = ? and priority = ? and received_at = ? and id = ?")?
+        .execute((&key.queue, key.priority, key.received_at, &key.id))?)
+}
+
+fn remember(transaction: &Transaction<'_>, key: &str, answer: &Answer) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("insert or replace into answer (key, fingerprint, at, interaction_id) values (?, ?, ?, ?)")?
+        .execute((key, answer.fingerprint.cast_signed(), answer.at, &answer.interaction_id))
+        .map(drop)
+}
+
+/// A change that finds nothing to change means that memory and disk disagree: nothing more may be
+/// built on either.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}

@@ -1,0 +1,37 @@
+//! Routes its interaction to the agent group `everyone` and waits for as long as it takes.
+use test_guests::{Guest, Manifest, events, interactions, manifest, routing};
+
+struct Strategy;
+
+impl Guest for Strategy {
+    fn describe() -> Manifest {
+        manifest("route_anyone", &["routing"])
+    }
+
+    fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
+        let interaction = interactions::held().into_iter().next().ok_or("no interaction")?;
+        let request = routing::submit(&routing::RouteRequest {
+            interaction,
+            virtual_queue: None,
+            priority: 0,
+            targets: vec![routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() }],
+            timeout: None,
+            deliver: true,
+        });
+        loop {
+            match events::next(None) {
+                Some(events::Event::RequestDone(done)) if done.request == request => return Ok(()),
+                Some(events::Event::RequestFailed(failed)) if failed.request == request => {
+                    return Err(failed.failure.description);
+                }
+                Some(events::Event::InteractionNotControlled(_) | events::Event::InteractionDeleted(_)) => {
+                    return Ok(());
+                }
+                Some(events::Event::StopRequested(_)) | None => return Ok(()),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+test_guests::export!(Strategy with_types_in test_guests::bindings);

@@ -1,0 +1,12 @@
+//! The contract since 0.1.0, generated from `wit/strategy.wit`, where every word is documented.
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "strategy",
+    imports: {
+        default: trappable,
+        "jackfield:strategy/events.next": async | trappable,
+    },
+    exports: { default: async },
+    additional_derives: [PartialEq, Eq],
+});

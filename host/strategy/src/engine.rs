@@ -1,0 +1,186 @@
+//! The engine: one for the process. It owns the compiler, the pools that instances live in, the
+//! host functions, and the room there is for sessions.
+//!
+//! Settings of the pools follow what was measured for instances of this size: memory reset by
+//! looking which pages were touched, copy-on-write images, epochs and not fuel for interruption.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::capacity;
+use crate::contract::Strategy;
+use crate::long_turn;
+use crate::session::{Session, SessionStart, spawn};
+use crate::settings::Settings;
+use crate::state::{CORE_INSTANCES, State, TABLE_ELEMENTS, TABLES};
+
+/// Plugins that may be asked to describe themselves at once, beside the sessions.
+const DESCRIBING: usize = 2;
+/// Bytes of an instance's memory that stay in its slot when it is gone.
+const KEEP_RESIDENT: usize = 256 << 10;
+/// The shortest slice: below it ticking would cost more than it brings.
+const SHORTEST_SLICE: Duration = Duration::from_micros(100);
+
+/// Makes instances. Cheap to clone; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: wasmtime::Engine,
+    linker: Linker<State>,
+    settings: Arc<Settings>,
+    capacity: usize,
+    room: Arc<Semaphore>,
+    describing: Semaphore,
+    long_turns: Arc<Semaphore>,
+}
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The pools, or the compiler, could not be set up.
+    #[error("the Wasm engine could not be set up for {sessions} sessions of {memory_bytes} bytes: {reason}")]
+    SetUp {
+        /// Sessions it was to hold.
+        sessions: usize,
+        /// Bytes of memory of each.
+        memory_bytes: usize,
+        /// What the engine says.
+        reason: String,
+    },
+    /// The thread that interrupts sessions could not be started.
+    #[error("the thread that interrupts sessions could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Engine {
+    /// Sets up the pools and starts the thread that ticks.
+    ///
+    /// # Errors
+    /// When the machine has no address space for the pools, or no more threads.
+    pub fn new(settings: Settings) -> Result<Engine, EngineError> {
+        let capacity = capacity::of_process(settings.sessions);
+        let failed = |error: wasmtime::Error| EngineError::SetUp {
+            sessions: capacity,
+            memory_bytes: settings.memory_bytes,
+            reason: format!("{error:#}"),
+        };
+        let engine = wasmtime::Engine::new(&config(&settings, capacity)).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        Strategy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        start_ticking(&engine, settings.slice.max(SHORTEST_SLICE))?;
+        Ok(Engine {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                capacity,
+                settings: Arc::new(settings),
+                room: Arc::new(Semaphore::new(capacity)),
+                describing: Semaphore::new(DESCRIBING),
+                long_turns: Arc::new(Semaphore::new(long_turn::at_once())),
+            }),
+        })
+    }
+
+    /// Sessions that can live at once: those wanted, or what `vm.max_map_count` leaves.
+    pub fn capacity(&self) -> usize {
+        self.inner.capacity
+    }
+
+    /// Sessions that live now.
+    pub fn live(&self) -> usize {
+        self.inner.capacity.saturating_sub(self.inner.room.available_permits())
+    }
+
+    /// Starts a session on the current tokio runtime; waits while there is no room for its
+    /// instance. Cancel-safe: a session that was not returned was not started.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn start(&self, start: SessionStart) -> Session {
+        loop {
+            // The semaphore is never closed; were it, waiting would be the answer.
+            match Arc::clone(&self.inner.room).acquire_owned().await {
+                Ok(room) => return spawn(self.clone(), start, room),
+                Err(_) => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<State> {
+        &self.inner.linker
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.inner.settings
+    }
+
+    pub(crate) fn describing(&self) -> &Semaphore {
+        &self.inner.describing
+    }
+
+    pub(crate) fn long_turns(&self) -> &Arc<Semaphore> {
+        &self.inner.long_turns
+    }
+
+    /// A store with its limits set.
+    pub(crate) fn store(&self, state: State) -> wasmtime::Store<State> {
+        let mut store = wasmtime::Store::new(&self.inner.engine, state);
+        store.limiter(|state| state);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| context.data_mut().tick());
+        store
+    }
+}
+
+fn config(settings: &Settings, capacity: usize) -> Config {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let slots = capacity + DESCRIBING;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(count(slots))
+        .total_stacks(count(slots))
+        .total_memories(count(slots))
+        .max_memories_per_component(1)
+        .max_memory_size(settings.memory_bytes)
+        .total_tables(count(slots.saturating_mul(TABLES)))
+        .max_tables_per_component(count(TABLES))
+        .max_tables_per_module(count(TABLES))
+        .table_elements(TABLE_ELEMENTS)
+        .total_core_instances(count(slots.saturating_mul(CORE_INSTANCES)))
+        .max_core_instances_per_component(count(CORE_INSTANCES))
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .native_unwind_info(false)
+        .wasm_threads(false)
+        .shared_memory(false);
+    config
+}
+
+/// Ticks once a slice for as long as the engine lives.
+fn start_ticking(engine: &wasmtime::Engine, slice: Duration) -> std::io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("wasm-ticks".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(slice);
+        }
+    })?;
+    Ok(())
+}

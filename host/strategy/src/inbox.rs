@@ -1,0 +1,130 @@
+//! What waits for one session: events, and the wish that it end.
+//!
+//! Written by whoever holds a [`Session`](crate::Session), read by the session's own task. It never
+//! blocks a writer: a session that leaves too much unread is ended instead. It closes when the
+//! session ends; what comes after that is given back as [`Gone`](crate::Gone).
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::end::EndReason;
+use crate::session::{Gone, SessionEvent};
+
+pub(crate) struct Inbox {
+    content: Mutex<Content>,
+    /// One waiter at the most: the session's task.
+    changed: Notify,
+    /// Events that may wait.
+    room: usize,
+}
+
+#[derive(Default)]
+struct Content {
+    events: VecDeque<SessionEvent>,
+    ending: Option<EndReason>,
+    closed: bool,
+}
+
+impl Inbox {
+    pub fn new(room: usize) -> Inbox {
+        Inbox { content: Mutex::default(), changed: Notify::new(), room }
+    }
+
+    /// Appends an event. A full inbox ends the session as [`EndReason::NotReading`].
+    pub fn push(&self, event: SessionEvent) -> Result<(), Gone> {
+        let mut content = self.content();
+        if content.closed || content.ending.is_some() {
+            return Err(Gone);
+        }
+        let full = content.events.len() >= self.room;
+        if full {
+            content.ending = Some(EndReason::NotReading);
+        } else {
+            content.events.push_back(event);
+        }
+        drop(content);
+        self.changed.notify_one();
+        if full { Err(Gone) } else { Ok(()) }
+    }
+
+    /// Asks the session to end; the first reason stands.
+    pub fn end(&self, reason: EndReason) {
+        let mut content = self.content();
+        if !content.closed && content.ending.is_none() {
+            content.ending = Some(reason);
+            drop(content);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Why the session is to end, when it is.
+    pub fn ending(&self) -> Option<EndReason> {
+        self.content().ending.clone()
+    }
+
+    /// The oldest event, or the reason to end, which goes first.
+    pub fn take(&self) -> Result<Option<SessionEvent>, EndReason> {
+        let mut content = self.content();
+        match &content.ending {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(content.events.pop_front()),
+        }
+    }
+
+    /// Returns once something may have changed since the last [`take`](Self::take). Cancel-safe.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Returns once the session is to end. Cancel-safe.
+    pub async fn until_ending(&self) {
+        while self.ending().is_none() {
+            self.changed().await;
+        }
+    }
+
+    /// Takes no more events, and drops what waits.
+    pub fn close(&self) {
+        let mut content = self.content();
+        content.closed = true;
+        content.events = VecDeque::new();
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &str) -> SessionEvent {
+        SessionEvent::Message { name: name.into(), data: "null".into() }
+    }
+
+    #[test]
+    fn events_come_in_order_until_there_is_no_room() {
+        let inbox = Inbox::new(2);
+        assert_eq!(inbox.push(message("a")), Ok(()));
+        assert_eq!(inbox.push(message("b")), Ok(()));
+        assert_eq!(inbox.take(), Ok(Some(message("a"))));
+        assert_eq!(inbox.push(message("c")), Ok(()));
+        assert_eq!(inbox.push(message("d")), Err(Gone));
+        assert_eq!(inbox.take(), Err(EndReason::NotReading));
+    }
+
+    #[test]
+    fn the_first_reason_to_end_stands_and_a_closed_inbox_takes_nothing() {
+        let inbox = Inbox::new(2);
+        inbox.end(EndReason::Killed("one".into()));
+        inbox.end(EndReason::Killed("two".into()));
+        assert_eq!(inbox.ending(), Some(EndReason::Killed("one".into())));
+        let inbox = Inbox::new(2);
+        inbox.close();
+        assert_eq!(inbox.push(message("a")), Err(Gone));
+        assert_eq!(inbox.take(), Ok(None));
+    }
+}

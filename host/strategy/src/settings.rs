@@ -1,0 +1,54 @@
+//! Bounds of the sandboxes.
+
+use std::time::Duration;
+
+/// What one engine may hold, and what one session may take. Every field bounds something that a
+/// strategy could otherwise grow without end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Sessions at once that are wanted; the engine may hold fewer (see [`Engine::capacity`]).
+    /// Default 5,000.
+    ///
+    /// [`Engine::capacity`]: crate::Engine::capacity
+    pub sessions: usize,
+    /// Linear memory of one instance. Default 64 MiB, at most 4 GiB. A session that wants more
+    /// ends as [`OutOfMemory`](crate::EndReason::OutOfMemory).
+    pub memory_bytes: usize,
+    /// CPU time of one turn. Default 1 s. Past it a session ends as
+    /// [`OutOfTime`](crate::EndReason::OutOfTime); waiting in `events.next` does not count.
+    pub turn_cpu: Duration,
+    /// How long a session may run before others are let on. Default 2 ms, at least 100 µs.
+    pub slice: Duration,
+    /// Requests of one turn. Default 1,000. Past it, or past the two below, a session ends as
+    /// [`TooManyRequests`](crate::EndReason::TooManyRequests).
+    pub requests_per_turn: usize,
+    /// Bytes of the requests of one turn. Default 8 MiB.
+    pub request_bytes_per_turn: usize,
+    /// Requests of one session that have had no outcome yet. Default 4,096.
+    pub requests_waiting: usize,
+    /// Timers of one session that have not fired. Default 1,024.
+    pub timers: usize,
+    /// Events that may wait for one session. Default 1,024. A session that leaves more unread ends
+    /// as [`NotReading`](crate::EndReason::NotReading).
+    pub events_waiting: usize,
+    /// Bytes a session may write to the log in one turn; the rest is dropped, and said to be.
+    /// Default 64 KiB.
+    pub log_bytes_per_turn: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            sessions: 5_000,
+            memory_bytes: 64 << 20,
+            turn_cpu: Duration::from_secs(1),
+            slice: Duration::from_millis(2),
+            requests_per_turn: 1_000,
+            request_bytes_per_turn: 8 << 20,
+            requests_waiting: 4_096,
+            timers: 1_024,
+            events_waiting: 1_024,
+            log_bytes_per_turn: 64 << 10,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! However a strategy behaves, only its own session ends, for a reason that says what it did.
+
+use std::time::{Duration, Instant};
+
+use jackfield_strategy::{EndReason, SessionEnd, SessionEvent};
+
+use crate::support::{Run, driver, engine, plugin, start};
+
+/// Runs a hostile guest to its end, while another session is asked again and again.
+async fn end_beside_others(name: &str) -> SessionEnd {
+    let neighbour = driver("neighbour").await;
+    assert_eq!(neighbour.ask("held", "").await, "i1");
+    let runs = [
+        start(engine(), plugin(name).await, "hostile 1").await,
+        start(engine(), plugin(name).await, "hostile 2").await,
+        start(engine(), plugin(name).await, "hostile 3").await,
+    ];
+    let mut slowest = Duration::ZERO;
+    loop {
+        let begun = Instant::now();
+        assert_eq!(neighbour.ask("held", "").await, "i1");
+        slowest = slowest.max(begun.elapsed());
+        if runs.iter().all(|run| run.session.end().is_some()) {
+            break;
+        }
+    }
+    // A session that answers at all was not starved; how fast it is, benches tell.
+    println!("{name}: slowest answer of the neighbour {slowest:?}");
+    neighbour.session.kill("the test is over");
+    let [first, others @ ..] = runs.map(|run| run.session.end().expect("an end"));
+    for other in others {
+        assert_eq!(other.reason, first.reason);
+    }
+    first
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_runs_out_of_time() {
+    let end = end_beside_others("hostile_loop").await;
+    assert_eq!(end.reason, EndReason::OutOfTime);
+    assert!(end.cpu >= Duration::from_millis(200), "only CPU time counts: {:?}", end.cpu);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_glutton_runs_out_of_memory() {
+    assert_eq!(end_beside_others("hostile_memory").await.reason, EndReason::OutOfMemory);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_told_with_its_words() {
+    let EndReason::Trapped(reason) = end_beside_others("hostile_trap").await.reason else { panic!("no trap") };
+    assert!(reason.contains("on purpose"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_requests_ends_within_its_turn() {
+    assert_eq!(end_beside_others("hostile_flood").await.reason, EndReason::TooManyRequests);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_over_many_turns_ends_when_too_many_have_no_outcome() {
+    let end = end_beside_others("hostile_turns").await;
+    assert_eq!(end.reason, EndReason::TooManyRequests);
+    assert!(end.turns >= 1_500, "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_recursion_overflows_its_own_stack() {
+    let EndReason::Trapped(reason) = end_beside_others("hostile_recursion").await.reason else { panic!("no trap") };
+    assert!(reason.contains("call stack overflowed"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_is_bounded_and_does_no_harm() {
+    let run = start(engine(), plugin("hostile_output").await, "output").await;
+    run.recorder.wait_for("second turn", |turns| (turns.len() >= 2).then_some(())).await;
+    run.session.deliver(SessionEvent::StopRequested(String::new())).expect("taken");
+    assert_eq!(run.ended().await.reason, EndReason::Finished);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_of_a_turn_are_bounded_in_bytes_too() {
+    let run = driver("large").await;
+    run.tell("large-request", 9 << 20);
+    assert_eq!(run.ended().await.reason, EndReason::TooManyRequests);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_timers_are_refused() {
+    let run = driver("many timers").await;
+    run.tell("many-timers", 17);
+    let EndReason::Trapped(reason) = run.ended().await.reason else { panic!("no trap") };
+    assert!(reason.contains("more than 16 timers"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_ended() {
+    // It has at most 200 ms of CPU time, in which it reads nothing.
+    let Run { session, .. } = start(engine(), plugin("hostile_loop").await, "deaf").await;
+    let event = || SessionEvent::StopRequested("please".into());
+    let mut delivered = 0;
+    while session.deliver(event()).is_ok() {
+        delivered += 1;
+    }
+    assert!((16..=17).contains(&delivered), "16 wait, and one may have been read: {delivered}");
+    let end = crate::support::ended(&session).await;
+    assert_eq!(end.reason, EndReason::NotReading);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_loop_can_be_killed() {
+    let run = start(engine(), plugin("hostile_loop").await, "loop to kill").await;
+    run.recorder.wait_for("first turn", |turns| turns.first().map(|_| ())).await;
+    run.session.kill("an operator");
+    assert_eq!(run.ended().await.reason, EndReason::Killed("an operator".into()));
+}

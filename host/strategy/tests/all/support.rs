@@ -1,0 +1,257 @@
+//! What the tests share: guests, one engine, and turns that are recorded.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue};
+use jackfield_strategy::{
+    Engine, Facts, Plugin, Request, Session, SessionEnd, SessionEvent, SessionStart, Settings, Turn, TurnError, Turns,
+};
+use tokio::sync::Notify;
+
+/// The longest a test waits for something that comes at once on a machine with nothing else to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Limits small enough to be met quickly.
+pub fn small() -> Settings {
+    Settings {
+        sessions: 64,
+        memory_bytes: 16 << 20,
+        turn_cpu: Duration::from_millis(200),
+        events_waiting: 16,
+        requests_waiting: 1_500,
+        timers: 16,
+        ..Settings::default()
+    }
+}
+
+/// The engine most tests share.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(small()).expect("an engine"))
+}
+
+/// A guest's plugin on the shared engine.
+pub async fn plugin(name: &str) -> Plugin {
+    static PLUGINS: OnceLock<Mutex<HashMap<String, Plugin>>> = OnceLock::new();
+    let plugins = PLUGINS.get_or_init(Mutex::default);
+    if let Some(plugin) = plugins.lock().expect("plugins").get(name) {
+        return plugin.clone();
+    }
+    let plugin = engine().load(&guest(name)).await.expect("a plugin");
+    plugins.lock().expect("plugins").insert(name.into(), plugin.clone());
+    plugin
+}
+
+/// The file of a guest; all of them are built when it is missing, or older than its source.
+pub fn guest(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| package.join("../../target"), PathBuf::from);
+    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
+    let newest = [
+        package.join("guests/examples").join(name).with_extension("rs"),
+        package.join("guests/src/lib.rs"),
+        package.join("../../wit/strategy.wit"),
+    ]
+    .map(|source| changed(&source).expect("a guest's source"))
+    .into_iter()
+    .max();
+    if changed(&file) < newest {
+        BUILT.get_or_init(|| {
+            let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .args(["build", "--package", "test-guests", "--examples"])
+                .args(["--target", "wasm32-wasip2", "--profile", "guest"])
+                .current_dir(package.join("../.."))
+                .status()
+                .expect("cargo");
+            assert!(status.success(), "the guests do not build; is the target wasm32-wasip2 installed?");
+        });
+    }
+    assert!(file.is_file(), "{} is not there", file.display());
+    file
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+pub fn interaction(id: &str) -> Interaction {
+    Interaction {
+        id: id.into(),
+        parent_id: None,
+        external_id: None,
+        tenant: 1,
+        media_type: "email".into(),
+        interaction_type: "Inbound".into(),
+        interaction_subtype: "InboundNew".into(),
+        queue: "new".into(),
+        view: None,
+        state: InteractionState::Routing,
+        is_online: false,
+        priority: 0,
+        received_at: 1,
+        submitted_at: 2,
+        placed_in_queue_at: 3,
+        user_data: vec![text("Subject", "hello"), text("From", "a@example.com"), text("Subject", "twice")],
+    }
+}
+
+pub fn text(key: &str, value: &str) -> KvPair {
+    KvPair { key: key.into(), value: KvValue::Text(value.into()) }
+}
+
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
+        (list == "list" && item == "item" && key.is_none()).then(|| r#"{"a":"b"}"#.into())
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        (name == "item").then(|| "value".into())
+    }
+}
+
+/// Turns as they were committed; a request of a turn can be waited for.
+#[derive(Default)]
+pub struct Recorder {
+    turns: Mutex<Vec<Turn>>,
+    changed: Notify,
+    /// Fails the commit of this turn.
+    fail_turn: Option<u64>,
+}
+
+impl Turns for Recorder {
+    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+        Box::pin(async move {
+            if self.fail_turn == Some(turn.number) {
+                return Err(TurnError("the disk is full".into()));
+            }
+            self.turns.lock().expect("turns").push(turn);
+            self.changed.notify_waiters();
+            Ok(())
+        })
+    }
+}
+
+impl Recorder {
+    /// One that fails the commit of this turn.
+    pub fn failing(turn: u64) -> Recorder {
+        Recorder { fail_turn: Some(turn), ..Recorder::default() }
+    }
+
+    pub fn turns(&self) -> Vec<Turn> {
+        self.turns.lock().expect("turns").clone()
+    }
+
+    /// Waits until this finds something in the turns.
+    pub async fn wait_for<T>(&self, what: &str, find: impl Fn(&[Turn]) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let changed = self.changed.notified();
+                if let Some(found) = find(&self.turns()) {
+                    return found;
+                }
+                changed.await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("no {what} in {:#?}", self.turns()),
+        }
+    }
+
+    /// What was told so far with `events.send`, in order: name and data.
+    pub fn told(&self) -> VecDeque<(String, String)> {
+        let told = |turn: Turn| {
+            turn.requests.into_iter().filter_map(|(_, request)| match request {
+                Request::SendEvent { name, data, .. } => Some((name, data)),
+                _ => None,
+            })
+        };
+        self.turns().into_iter().flat_map(told).collect()
+    }
+}
+
+/// A session with its turns.
+pub struct Run {
+    pub session: Session,
+    pub recorder: Arc<Recorder>,
+}
+
+pub async fn start(engine: &Engine, plugin: Plugin, id: &str) -> Run {
+    start_with(engine, plugin, id, Recorder::default(), None).await
+}
+
+pub async fn start_with(
+    engine: &Engine,
+    plugin: Plugin,
+    id: &str,
+    recorder: Recorder,
+    checkpoint: Option<Vec<u8>>,
+) -> Run {
+    let recorder = Arc::new(recorder);
+    let session = engine
+        .start(SessionStart {
+            id: id.into(),
+            plugin,
+            parameters: vec![text("started-with", "this")],
+            interactions: vec![interaction("i1")],
+            facts: Arc::new(NoFacts),
+            turns: Arc::clone(&recorder) as Arc<dyn Turns>,
+            checkpoint,
+        })
+        .await;
+    Run { session, recorder }
+}
+
+/// The guest `driver` on the shared engine.
+pub async fn driver(id: &str) -> Run {
+    start(engine(), plugin("driver").await, id).await
+}
+
+impl Run {
+    /// Has the driver do this.
+    pub fn tell(&self, name: &str, data: impl ToString) {
+        let event = SessionEvent::Message { name: name.into(), data: data.to_string() };
+        self.session.deliver(event).expect("a session that takes events");
+    }
+
+    /// Has the driver do this, and waits for what it tells under the name.
+    pub async fn ask(&self, name: &str, data: impl ToString) -> String {
+        let before = self.count(name);
+        self.tell(name, data);
+        self.heard(name, before).await
+    }
+
+    /// How often something was told under the name.
+    pub fn count(&self, name: &str) -> usize {
+        self.recorder.told().iter().filter(|(told, _)| told == name).count()
+    }
+
+    /// Waits for what is told under the name, after this many.
+    pub async fn heard(&self, name: &str, skip: usize) -> String {
+        self.recorder
+            .wait_for(name, |_| {
+                self.recorder.told().into_iter().filter(|(told, _)| told == name).nth(skip).map(|(_, data)| data)
+            })
+            .await
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> SessionEnd {
+        ended(&self.session).await
+    }
+}
+
+pub async fn ended(session: &Session) -> SessionEnd {
+    match tokio::time::timeout(PATIENCE, session.clone().ended()).await {
+        Ok(end) => end,
+        Err(_) => panic!("{session:?} does not end"),
+    }
+}

@@ -1,0 +1,500 @@
+//! One session: requests made, and waited for, one after the other.
+//!
+//! While a call waits for its own outcome, whatever else happens is kept in order and handed out by
+//! [`Session::next_event`] later. Two things are looked at on the way: when the interaction a call is
+//! about is lost, the call ends in [`Error::Lost`] at once (its late outcome is then dropped); when
+//! the host asks the session to stop, the calls that may take long ([`Session::route`],
+//! [`Session::sleep`], [`Session::interaction`]) end in [`Error::Stopped`], from then on at once, and
+//! the short ones still do their work, so that the interaction can be put somewhere.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::host::{Component, Host, Request};
+use crate::interaction::{
+    Destination, Event, Interaction, InteractionId, KvPair, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId,
+    Routed, pairs,
+};
+use crate::route::{Route, RouteRequest};
+use crate::{Error, Message, ServiceCall, json};
+
+/// Events kept for [`Session::next_event`] at the most. Beyond it the oldest is dropped, with a
+/// warning in the log.
+pub const EVENTS_KEPT: usize = 1_024;
+
+/// So many seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// So many minutes.
+pub const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes.saturating_mul(60))
+}
+
+/// A length of time as the contract counts it.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A running session of a strategy.
+pub struct Session {
+    host: Box<dyn Host>,
+    kept: VecDeque<Event>,
+    /// Requests nobody waits for any more; bounded by the requests the host lets a session make.
+    given_up: BTreeSet<RequestId>,
+    stop: Option<String>,
+    checkpoint: Option<Vec<u8>>,
+}
+
+impl Session {
+    /// The session this component was started for, from its start.
+    pub fn start() -> Session {
+        Session::of_component(None)
+    }
+
+    /// The session this component runs, rebuilt from a checkpoint where there is one.
+    pub fn of_component(checkpoint: Option<Vec<u8>>) -> Session {
+        Session::over(Component, checkpoint)
+    }
+
+    /// A session over any host; for tests.
+    pub fn over(host: impl Host + 'static, checkpoint: Option<Vec<u8>>) -> Session {
+        Session { host: Box::new(host), kept: VecDeque::new(), given_up: BTreeSet::new(), stop: None, checkpoint }
+    }
+
+    /// Runs a strategy in this session and turns its end into the contract's.
+    ///
+    /// # Errors
+    /// The error's text, where the session has failed.
+    pub fn finish(mut self, run: impl FnOnce(&mut Session) -> Result<(), Error>) -> Result<(), String> {
+        match run(&mut self) {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_quiet() => {
+                crate::info!("session ends: {error}");
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    // ---- the interaction ---------------------------------------------------------------------
+
+    /// The interaction the session was started for. Call it first: it takes the session's first
+    /// event. After a checkpoint it is the oldest one held.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when it was lost before the session began, [`Error::Stopped`].
+    pub fn interaction(&mut self) -> Result<Interaction, Error> {
+        if self.checkpoint.is_some()
+            && let Some(interaction) = self.host.held().first().and_then(|id| self.host.get(id))
+        {
+            return Ok(interaction);
+        }
+        loop {
+            if let Some(reason) = &self.stop {
+                return Err(Error::Stopped(reason.clone()));
+            }
+            match self.read(None) {
+                Some(Event::InteractionPresent(id)) => return self.get(&id),
+                Some(Event::InteractionNotControlled(event) | Event::InteractionDeleted(event)) => {
+                    return Err(Error::Lost { interaction: event.interaction, reason: event.reason });
+                }
+                Some(other) => self.keep(other),
+                None => {}
+            }
+        }
+    }
+
+    /// A fresh copy of an interaction the session holds; changes made by
+    /// [`set_user_data`](Session::set_user_data) show in it.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the session does not hold it.
+    pub fn get(&self, interaction: impl AsRef<str>) -> Result<Interaction, Error> {
+        let id = interaction.as_ref();
+        self.host.get(id).ok_or_else(|| Error::Lost { interaction: id.to_owned(), reason: "not held".to_owned() })
+    }
+
+    /// Ids of the interactions the session holds, the oldest first.
+    pub fn held(&self) -> Vec<InteractionId> {
+        self.host.held()
+    }
+
+    /// Sets user data: each key named loses the values it had, then the pairs are appended in order.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Lost`].
+    pub fn set_user_data(
+        &mut self,
+        interaction: impl AsRef<str>,
+        data: impl IntoIterator<Item = impl Into<KvPair>>,
+    ) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        self.done(Request::UpdateUserData { interaction: interaction.clone(), pairs: pairs(data) }, &interaction)
+    }
+
+    /// Removes user data keys with all their values.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Lost`].
+    pub fn delete_user_data(&mut self, interaction: impl AsRef<str>, keys: &[&str]) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        let keys = keys.iter().map(|&key| key.to_owned()).collect();
+        self.done(Request::DeleteUserData { interaction: interaction.clone(), keys }, &interaction)
+    }
+
+    /// Puts it into an interaction queue of its own server. The session no longer holds it then.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (an unknown queue, for one), [`Error::Lost`].
+    pub fn place(&mut self, interaction: impl AsRef<str>, queue: &str) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        self.done(Request::PlaceInQueue { interaction: interaction.clone(), queue: queue.to_owned() }, &interaction)
+    }
+
+    /// It is finished and leaves the Interaction Server. The session no longer holds it then.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Lost`].
+    pub fn stop(&mut self, interaction: impl AsRef<str>, reason: &str) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        self.done(Request::StopProcessing { interaction: interaction.clone(), reason }, &interaction)
+    }
+
+    // ---- routing -----------------------------------------------------------------------------
+
+    /// Looks for a target and delivers there:
+    /// `session.route(&interaction).to(Target::skill("Billing >= 5")).within(secs(60)).send()?`.
+    pub fn route(&mut self, interaction: impl AsRef<str>) -> Route<'_> {
+        let interaction = interaction.as_ref().to_owned();
+        Route::new(self, interaction)
+    }
+
+    /// Sends it straight to a destination, with no selection. The session no longer holds it then.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when an agent rejects it or stays silent (the session holds it again),
+    /// [`Error::Lost`].
+    pub fn deliver(&mut self, interaction: impl AsRef<str>, to: Destination) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        self.done(Request::Deliver { interaction: interaction.clone(), to }, &interaction)
+    }
+
+    /// Attaches reporting data of a virtual queue: an id of its own (`RVQID`), then `data`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Lost`].
+    pub fn attach_virtual_queue(
+        &mut self,
+        interaction: impl AsRef<str>,
+        virtual_queue: &str,
+        data: impl IntoIterator<Item = impl Into<KvPair>>,
+    ) -> Result<(), Error> {
+        let interaction = interaction.as_ref().to_owned();
+        let request = Request::AttachVirtualQueue {
+            interaction: interaction.clone(),
+            virtual_queue: virtual_queue.to_owned(),
+            data: pairs(data),
+        };
+        self.done(request, &interaction)
+    }
+
+    pub(crate) fn wait_for_target(&mut self, route: RouteRequest) -> Result<Routed, Error> {
+        if let Some(reason) = &self.stop {
+            return Err(Error::Stopped(reason.clone()));
+        }
+        let interaction = route.interaction.clone();
+        let request = self.request(Request::Route(route));
+        let outcome = self.outcome(request, Some(&interaction), |session| {
+            // Nobody waits for how the cancelling ends: the route's own end says it.
+            let cancel = session.request(Request::CancelRoute(request));
+            session.given_up.insert(cancel);
+        });
+        match (outcome, &self.stop) {
+            (Ok(Outcome::Routed(routed)), _) => Ok(routed),
+            (Ok(other), _) => Err(unexpected("routing", &other)),
+            (Err(Error::Cancelled), Some(reason)) => Err(Error::Stopped(reason.clone())),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    // ---- messages ----------------------------------------------------------------------------
+
+    /// Has a message made, and sent at once unless it names a queue. The id of its interaction;
+    /// empty where the media server made none.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the media server's fault, [`Error::Timeout`], [`Error::Lost`] of the
+    /// interaction it is about.
+    pub fn create_message(&mut self, message: Message) -> Result<InteractionId, Error> {
+        let related = message.0.related.clone();
+        let request = self.request(Request::CreateMessage(message.0));
+        match self.outcome(request, related.as_deref(), |_| ())? {
+            Outcome::MessageCreated(id) => Ok(id),
+            other => Err(unexpected("making a message", &other)),
+        }
+    }
+
+    /// Sends the interaction's sender an acknowledgement with this text.
+    ///
+    /// # Errors
+    /// As [`create_message`](Session::create_message).
+    pub fn acknowledge(&mut self, interaction: &Interaction, text: &str) -> Result<InteractionId, Error> {
+        self.create_message(Message::acknowledgement(interaction).text(text))
+    }
+
+    /// Has a message that was created into a queue send itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Timeout`], [`Error::Lost`].
+    pub fn send_message(&mut self, message: impl AsRef<str>, server: Option<&str>) -> Result<(), Error> {
+        let interaction = message.as_ref().to_owned();
+        let request = Request::SendMessage { interaction: interaction.clone(), server: server.map(str::to_owned) };
+        self.done(request, &interaction)
+    }
+
+    /// Asks another server behind the Interaction Server, and returns what it answers.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the server's fault code, [`Error::Timeout`].
+    pub fn call_service(&mut self, call: ServiceCall) -> Result<Vec<KvPair>, Error> {
+        let request = self.request(call.into());
+        match self.outcome(request, None, |_| ())? {
+            Outcome::ServiceResponse(parameters) => Ok(parameters),
+            other => Err(unexpected("a service", &other)),
+        }
+    }
+
+    // ---- time and events ---------------------------------------------------------------------
+
+    /// Waits. Other events are kept meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`]; [`Error::Lost`] when the session has lost all it held.
+    pub fn sleep(&mut self, time: Duration) -> Result<(), Error> {
+        let end = self.host.now().saturating_add(milliseconds(time));
+        loop {
+            if let Some(reason) = &self.stop {
+                return Err(Error::Stopped(reason.clone()));
+            }
+            let left = end.saturating_sub(self.host.now());
+            if left == 0 {
+                return Ok(());
+            }
+            let Some(event) = self.read(Some(left)) else { return Ok(()) };
+            match event {
+                Event::InteractionNotControlled(lost) | Event::InteractionDeleted(lost)
+                    if self.host.held().is_empty() =>
+                {
+                    return Err(Error::Lost { interaction: lost.interaction, reason: lost.reason });
+                }
+                other => self.keep(other),
+            }
+        }
+    }
+
+    /// The next event, kept or new; none when `timeout` passes first. For ever when there is none.
+    pub fn next_event(&mut self, timeout: Option<Duration>) -> Option<Event> {
+        match self.kept.pop_front() {
+            Some(event) => Some(event),
+            None => self.read(timeout.map(milliseconds)),
+        }
+    }
+
+    /// Why the host wants the session to end, once it does.
+    pub fn stop_requested(&self) -> Option<&str> {
+        self.stop.as_deref()
+    }
+
+    /// Sends a named event to another session; `data` is JSON text.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such session.
+    pub fn send_event(&mut self, session: &str, name: &str, data: &str) -> Result<(), Error> {
+        let request = Request::SendEvent { session: session.to_owned(), name: name.to_owned(), data: data.to_owned() };
+        let request = self.request(request);
+        self.wait(request).map(drop)
+    }
+
+    /// Asks for an event `timer-fired` after this long; its id.
+    pub fn start_timer(&mut self, after: Duration) -> u64 {
+        self.host.start_timer(milliseconds(after))
+    }
+
+    /// false when it fired already, or never was.
+    pub fn cancel_timer(&mut self, timer: u64) -> bool {
+        self.host.cancel_timer(timer)
+    }
+
+    // ---- look-ups ----------------------------------------------------------------------------
+
+    /// Milliseconds since 1970-01-01T00:00:00Z. Time stands still within a turn.
+    pub fn now(&self) -> u64 {
+        self.host.now()
+    }
+
+    /// The value of a key of an item of a configured list.
+    pub fn list_value(&self, list: &str, item: &str, key: &str) -> Option<String> {
+        self.host.list_item(list, item, Some(key)).map(|value| json::text(&value))
+    }
+
+    /// All keys of an item of a configured list, as a JSON object.
+    pub fn list_item(&self, list: &str, item: &str) -> Option<String> {
+        self.host.list_item(list, item, None)
+    }
+
+    /// A parameter of the strategy, from its configuration.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.host.parameter(name)
+    }
+
+    /// A parameter of the strategy, or this value when it is not configured, or not readable as its
+    /// type (which is logged).
+    pub fn parameter_or<T: std::str::FromStr>(&self, name: &str, default: T) -> T {
+        match self.host.parameter(name) {
+            None => default,
+            Some(value) => value.trim().parse().unwrap_or_else(|_| {
+                crate::warn!("parameter {name} = {value:?} is not understood; the default is used");
+                default
+            }),
+        }
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> String {
+        self.host.session_id()
+    }
+
+    /// What the session was started with.
+    pub fn start_parameters(&self) -> Vec<KvPair> {
+        self.host.start_parameters()
+    }
+
+    // ---- the contract underneath -------------------------------------------------------------
+
+    /// The bytes the session is rebuilt from; none at its start.
+    pub fn checkpoint(&self) -> Option<&[u8]> {
+        self.checkpoint.as_deref()
+    }
+
+    /// Rebuild from here on: the strategy is run with these bytes then. At most 1 MiB.
+    pub fn save_checkpoint(&mut self, state: &[u8]) {
+        self.host.checkpoint(state);
+    }
+
+    /// Makes a request and does not wait for it: its outcome comes from [`wait`](Session::wait) or
+    /// as an event. Requests made so leave together.
+    pub fn request(&mut self, request: Request) -> RequestId {
+        self.host.request(request)
+    }
+
+    /// Waits for how a request made by [`request`](Session::request) ends.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Cancelled`], [`Error::Refused`].
+    pub fn wait(&mut self, request: RequestId) -> Result<Outcome, Error> {
+        self.outcome(request, None, |_| ())
+    }
+
+    /// Makes a request about an interaction that ends in nothing but having been done.
+    fn done(&mut self, request: Request, interaction: &str) -> Result<(), Error> {
+        let request = self.request(request);
+        self.outcome(request, Some(interaction), |_| ()).map(drop)
+    }
+
+    /// Waits for one request; everything else is kept. `stop_asked` runs once, when the host asks the
+    /// session to stop meanwhile.
+    fn outcome(
+        &mut self,
+        request: RequestId,
+        interaction: Option<&str>,
+        stop_asked: impl FnOnce(&mut Session),
+    ) -> Result<Outcome, Error> {
+        let ended = |event: &Event| match event {
+            Event::RequestDone(RequestDoneEvent { request: id, .. })
+            | Event::RequestFailed(RequestFailedEvent { request: id, .. }) => *id == request,
+            _ => false,
+        };
+        if let Some(at) = self.kept.iter().position(ended)
+            && let Some(event) = self.kept.remove(at)
+        {
+            return result_of(event, interaction);
+        }
+        let mut stop_asked = Some(stop_asked);
+        loop {
+            // No time-out is given, so none can pass; were it to, waiting on is right.
+            let Some(event) = self.read(None) else { continue };
+            if ended(&event) {
+                return result_of(event, interaction);
+            }
+            match &event {
+                Event::InteractionNotControlled(lost) | Event::InteractionDeleted(lost)
+                    if interaction == Some(lost.interaction.as_str()) =>
+                {
+                    self.given_up.insert(request);
+                    return Err(Error::Lost { interaction: lost.interaction.clone(), reason: lost.reason.clone() });
+                }
+                Event::StopRequested(_) => {
+                    if let Some(stop_asked) = stop_asked.take() {
+                        stop_asked(self);
+                    }
+                }
+                _ => {}
+            }
+            self.keep(event);
+        }
+    }
+
+    /// The next event from the host that somebody still waits for.
+    fn read(&mut self, timeout_ms: Option<u64>) -> Option<Event> {
+        let end = timeout_ms.map(|timeout| self.host.now().saturating_add(timeout));
+        loop {
+            let event = self.host.next(end.map(|end| end.saturating_sub(self.host.now())))?;
+            match &event {
+                Event::RequestDone(RequestDoneEvent { request, .. })
+                | Event::RequestFailed(RequestFailedEvent { request, .. })
+                    if self.given_up.remove(request) =>
+                {
+                    continue;
+                }
+                Event::StopRequested(reason) => self.stop = Some(reason.clone()),
+                _ => {}
+            }
+            return Some(event);
+        }
+    }
+
+    fn keep(&mut self, event: Event) {
+        // That user data changed is said once, however often it did.
+        if matches!(event, Event::UserDataChanged(_)) && self.kept.contains(&event) {
+            return;
+        }
+        if self.kept.len() >= EVENTS_KEPT {
+            let dropped = self.kept.pop_front();
+            crate::warn!("{EVENTS_KEPT} events wait to be read; the oldest is dropped: {dropped:?}");
+        }
+        self.kept.push_back(event);
+    }
+}
+
+/// Names of the host's failures that mean the session does not hold the interaction any more.
+const LOST: [&str; 2] = ["link_down", "not_held"];
+
+fn result_of(event: Event, interaction: Option<&str>) -> Result<Outcome, Error> {
+    match event {
+        Event::RequestDone(done) => Ok(done.outcome),
+        Event::RequestFailed(failed) => Err(match interaction {
+            Some(id) if LOST.contains(&failed.failure.name.as_str()) => {
+                Error::Lost { interaction: id.to_owned(), reason: failed.failure.description }
+            }
+            _ => failed.failure.into(),
+        }),
+        other => Err(Error::Other(format!("{other:?} is not the end of a request"))),
+    }
+}
+
+fn unexpected(what: &str, outcome: &Outcome) -> Error {
+    Error::Other(format!("{what} ended in {outcome:?}, which the contract does not know"))
+}

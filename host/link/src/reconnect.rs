@@ -48,6 +48,7 @@ impl Reconnect {
 
 /// What happens on a link.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which boxes would only make slower")]
 pub enum LinkEvent {
     /// Connected and registered.
     Up(Client),

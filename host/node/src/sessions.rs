@@ -127,7 +127,9 @@ impl LinkTask {
     /// A pull was answered.
     pub(crate) fn pulled(&mut self, pull: Pull, answer: EventPulledInteractions) {
         self.held_pulls.retain(|(id, _)| *id != pull.id);
-        let mut interactions = answer.interactions;
+        // One that was on its way to an agent, and that our own pull took back before we asked for it.
+        let (again, mut interactions): (Vec<_>, Vec<_>) =
+            answer.interactions.into_iter().partition(|pulled| self.is_being_delivered(pulled));
         let plugin = self
             .shared
             .strategy(pull.strategy)
@@ -142,11 +144,18 @@ impl LinkTask {
         for interaction in surplus.into_iter().filter_map(|pulled| pulled.interaction) {
             self.give_back_unstarted(interaction.interaction_id);
         }
+        for interaction in again.into_iter().filter_map(|pulled| pulled.interaction) {
+            self.returned(interaction.interaction_id, true);
+        }
         let Some(plugin) = plugin else { return };
         for pulled in interactions {
             count(&self.shared.counters.pulled);
             self.start(pull.strategy, &plugin, pulled);
         }
+    }
+
+    fn is_being_delivered(&self, pulled: &PulledInteraction) -> bool {
+        pulled.interaction.as_ref().is_some_and(|interaction| self.deliveries.contains_key(&interaction.interaction_id))
     }
 
     /// Starts the session of one interaction. Room for it is counted already.
@@ -155,6 +164,8 @@ impl LinkTask {
             self.shared.pulls.tell(|pulls| pulls.session_ended(strategy));
             return;
         };
+        // The server took it back from another session of ours, whose revocation is on its way.
+        self.lost(&interaction.interaction_id, "the interaction server took it back");
         let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
         let user_data = interaction.user_data.as_ref();
         let held = Held {

@@ -328,12 +328,16 @@ impl LinkTask {
     /// An interaction that no agent took is ours again, or somebody else was faster.
     pub(crate) fn taken_back(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
         let again = matches!(&answer, Ok(Answer::PulledInteractions(pulled)) if !pulled.interactions.is_empty());
-        let Some(delivery) = self.end_delivery(&interaction) else {
-            if again {
-                self.give_back_unstarted(interaction);
-            }
-            return;
-        };
+        if self.deliveries.contains_key(&interaction) {
+            self.returned(interaction, again);
+        } else if again && !self.interactions.contains_key(&interaction) {
+            self.give_back_unstarted(interaction);
+        }
+    }
+
+    /// A delivery has ended without acceptance. `again`: we hold the interaction again.
+    pub(crate) fn returned(&mut self, interaction: String, again: bool) {
+        let Some(delivery) = self.end_delivery(&interaction) else { return };
         let why = match delivery.ended {
             Some(DeliveryResult::TimedOut) => HostError::NotAnswered.with("the agent did not answer the invitation"),
             Some(DeliveryResult::AgentGone) => HostError::AgentGone.with("the agent's application went away"),

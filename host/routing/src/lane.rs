@@ -46,7 +46,7 @@ impl Seat {
 
 #[derive(Debug)]
 struct Pool {
-    targets: Targets,
+    targets: Arc<Targets>,
     waiting: BTreeSet<(Order, RouteId)>,
 }
 
@@ -137,20 +137,17 @@ impl Lane {
 
     // ---- what waits ----
 
-    pub(crate) fn wait(
-        &mut self,
-        key: &Arc<[Target]>,
-        order: Order,
-        route: RouteId,
-        targets: impl FnOnce() -> Targets,
-    ) {
-        let pool =
-            self.pools.entry(key.clone()).or_insert_with(|| Pool { targets: targets(), waiting: BTreeSet::new() });
+    pub(crate) fn wait(&mut self, key: &Arc<[Target]>, targets: &Arc<Targets>, order: Order, route: RouteId) {
+        let pool = self
+            .pools
+            .entry(key.clone())
+            .or_insert_with(|| Pool { targets: targets.clone(), waiting: BTreeSet::new() });
         pool.waiting.insert((order, route));
     }
 
-    pub(crate) fn has_pool(&self, key: &Arc<[Target]>) -> bool {
-        self.pools.contains_key(key)
+    /// Targets that were understood already, because something waits for them.
+    pub(crate) fn understood(&self, key: &Arc<[Target]>) -> Option<Arc<Targets>> {
+        self.pools.get(key).map(|pool| pool.targets.clone())
     }
 
     /// Takes a waiting interaction out.

@@ -130,6 +130,7 @@ struct Route {
     lane: LaneKey,
     interaction: String,
     pool: Arc<[Target]>,
+    targets: Arc<Targets>,
     order: Order,
     deadline: Option<(Instant, u64)>,
     deliver: bool,
@@ -208,16 +209,19 @@ impl Selection {
         }
         let key: LaneKey = (link, media_type.into());
         let pool: Arc<[Target]> = targets.into();
-        let known = self.lanes.get(&key).is_some_and(|lane| lane.has_pool(&pool));
-        let understood = if known { None } else { Some(self.understand(link, &pool)?) };
-
+        let targets = match self.lanes.get(&key).and_then(|lane| lane.understood(&pool)) {
+            Some(targets) => targets,
+            None => Arc::new(self.understand(link, &pool)?),
+        };
         self.sequence += 1;
         let order = (Reverse(priority), since, self.sequence);
         let deadline = deadline.map(|at| self.start_timer(at, Timer::Deadline(id)));
-        let lane = self.lanes.entry(key.clone()).or_default();
-        lane.wait(&pool, order, id, || understood.unwrap_or_else(Targets::nobody));
+        self.lanes.entry(key.clone()).or_default().wait(&pool, &targets, order, id);
         self.by_interaction.insert((link, interaction.clone()), id);
-        self.routes.insert(id, Route { lane: key, interaction, pool, order, deadline, deliver, state: State::Waiting });
+        self.routes.insert(
+            id,
+            Route { lane: key, interaction, pool, targets, order, deadline, deliver, state: State::Waiting },
+        );
         self.place(now, id);
         if deadline.is_some_and(|(at, _)| at <= now) {
             self.time_out(id);
@@ -259,13 +263,12 @@ impl Selection {
     pub fn put_back(&mut self, now: Instant, id: RouteId, exclude_until: Option<Instant>) {
         let Some(route) = self.routes.get_mut(&id) else { return };
         let State::Assigned(agent) = std::mem::replace(&mut route.state, State::Waiting) else { return };
-        let (key, pool, order, deadline) = (route.lane.clone(), route.pool.clone(), route.order, route.deadline);
+        let (key, pool, targets) = (route.lane.clone(), route.pool.clone(), route.targets.clone());
+        let (order, deadline) = (route.order, route.deadline);
         let interaction = (key.0, route.interaction.clone());
-        // It was understood before, so it is now; a configuration does not change under a selection.
-        let targets = self.understand(key.0, &pool).unwrap_or_else(|_| Targets::nobody());
         let lane = self.lanes.entry(key.clone()).or_default();
         lane.release(&agent);
-        lane.wait(&pool, order, id, || targets);
+        lane.wait(&pool, &targets, order, id);
         if let Some(until) = exclude_until.filter(|until| *until > now) {
             self.start_timer(until, Timer::ExclusionEnds(interaction.0, interaction.1.clone()));
             self.excluded.entry(interaction).or_default().push((agent.clone(), until));

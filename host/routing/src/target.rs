@@ -80,11 +80,6 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    /// Means nobody.
-    pub(crate) fn nobody() -> Targets {
-        Targets { list: Vec::new() }
-    }
-
     /// `present` says whether an agent without configuration is logged in.
     pub(crate) fn understand(
         targets: &[Target],

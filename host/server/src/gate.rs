@@ -126,3 +126,74 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(gate: &mut Gate, client: ClientId, room: usize) -> (mpsc::Receiver<Outgoing>, CancellationToken) {
+        let (events, receiver) = mpsc::channel(room);
+        let cut = CancellationToken::new();
+        let connection = Connection { events, bytes_waiting: Arc::default(), cut: cut.clone(), reason: Arc::default() };
+        gate.connected(client, connection);
+        (receiver, cut)
+    }
+
+    fn event(client: ClientId, reference_id: u64) -> Output {
+        Output::Event(client, Event { reference_id, message: None })
+    }
+
+    fn taken(receiver: &mut mpsc::Receiver<Outgoing>) -> Vec<u64> {
+        std::iter::from_fn(|| receiver.try_recv().ok()).map(|outgoing| outgoing.event.reference_id).collect()
+    }
+
+    #[test]
+    fn what_is_said_waits_for_the_disk_and_keeps_its_order() {
+        let mut gate = Gate::default();
+        let (mut receiver, _) = connect(&mut gate, 1, 9);
+        gate.push(1, vec![event(1, 1)]);
+        gate.push(2, vec![event(1, 2)]);
+        // Changes nothing itself, and yet must not overtake.
+        gate.push(2, vec![event(1, 3)]);
+        assert!(taken(&mut receiver).is_empty());
+        gate.durable(1);
+        assert_eq!(taken(&mut receiver), [1]);
+        gate.durable(2);
+        assert_eq!(taken(&mut receiver), [2, 3]);
+        gate.push(2, vec![event(1, 4)]);
+        assert_eq!(taken(&mut receiver), [4], "nothing to wait for");
+    }
+
+    #[test]
+    fn who_does_not_read_is_cut_off_and_nobody_else() {
+        let mut gate = Gate::default();
+        let (mut slow, slow_cut) = connect(&mut gate, 1, 2);
+        let (mut quick, quick_cut) = connect(&mut gate, 2, 9);
+        gate.push(0, (1..=3).flat_map(|number| [event(1, number), event(2, number)]).collect());
+        assert!(slow_cut.is_cancelled() && !quick_cut.is_cancelled());
+        assert_eq!((taken(&mut slow), taken(&mut quick)), (vec![1, 2], vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn events_that_wait_are_bounded_in_bytes() {
+        let mut gate = Gate::default();
+        let (_receiver, cut) = connect(&mut gate, 1, 1_000);
+        let large = jackfield_protocol::v1::EventAck { interaction_id: "x".repeat(1 << 20) };
+        let message = Some(jackfield_protocol::v1::event::Message::Ack(large));
+        for _ in 0..EVENT_BYTES_WAITING >> 20 {
+            assert!(!cut.is_cancelled());
+            gate.push(0, vec![Output::Event(1, Event { reference_id: 1, message: message.clone() })]);
+        }
+        assert!(cut.is_cancelled());
+    }
+
+    #[test]
+    fn a_failure_drops_what_never_happened() {
+        let mut gate = Gate::default();
+        let (mut receiver, _) = connect(&mut gate, 1, 9);
+        gate.push(1, vec![event(1, 1)]);
+        gate.close_all("the store fails");
+        gate.durable(1);
+        assert!(taken(&mut receiver).is_empty() && receiver.is_closed());
+    }
+}

@@ -1,6 +1,6 @@
 //! An Interaction Server: it keeps interactions, and hands each to one client at a time.
 //!
-//! In the order data flows: [`transport`](self) reads frames from clients and passes their requests to
+//! In the order data flows: the *transport* reads frames from clients and passes their requests to
 //! one thread, the *core*; that is a pure state machine over what is in memory (who is connected, what
 //! waits, who holds what). Each change of durable state goes to the *store*'s writer thread, which
 //! commits whatever has gathered; what the core answers waits for that commit, so nobody ever sees
@@ -15,7 +15,7 @@ mod gate;
 mod runner;
 mod server;
 mod settings;
-mod store;
+pub mod store;
 mod transport;
 mod view;
 

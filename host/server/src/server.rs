@@ -175,3 +175,126 @@ impl fmt::Debug for Server {
         formatter.debug_struct("Server").field("name", &self.0.name).field("health", &self.health()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use jackfield_link::{Client, Endpoint, InProcess, LinkError};
+    use jackfield_protocol::v1::event::Message as EventMessage;
+    use jackfield_protocol::v1::request::Message as RequestMessage;
+    use jackfield_protocol::v1::{
+        ClientType, EventServerStatus, RequestRegisterClient, RequestServerStatus, RequestSubmit,
+    };
+
+    use super::*;
+    use crate::settings::{self, CustomProperty};
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Opened, Write, Writer};
+
+    /// A store whose disk is full as long as somebody says so.
+    struct Full(SqliteStore, Arc<AtomicBool>);
+
+    struct FullWriter(Box<dyn Writer>, Arc<AtomicBool>);
+
+    impl Full {
+        fn error() -> StoreError {
+            StoreError::Full { path: "disk".into(), detail: "on purpose".into() }
+        }
+    }
+
+    impl Store for Full {
+        fn name(&self) -> String {
+            self.0.name()
+        }
+
+        fn open(&mut self, custom_properties: &[CustomProperty]) -> Result<Opened, StoreError> {
+            if self.1.load(Ordering::SeqCst) {
+                return Err(Full::error());
+            }
+            let opened = self.0.open(custom_properties)?;
+            Ok(Opened { writer: Box::new(FullWriter(opened.writer, self.1.clone())), ..opened })
+        }
+    }
+
+    impl Writer for FullWriter {
+        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+            match self.1.load(Ordering::SeqCst) {
+                true => Err(Full::error()),
+                false => self.0.commit(writes),
+            }
+        }
+
+        fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError> {
+            self.0.prune(idempotency_before)
+        }
+    }
+
+    async fn connect(server: &Server) -> Result<Client, LinkError> {
+        let register = RequestRegisterClient {
+            client_name: "media".into(),
+            client_type: ClientType::MediaServer.into(),
+            media_type: "email".into(),
+            ..RequestRegisterClient::default()
+        };
+        let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
+        Client::connect(&endpoint, register).await.map(|(client, _)| client)
+    }
+
+    fn submit() -> RequestMessage {
+        RequestMessage::Submit(RequestSubmit {
+            media_type: "email".into(),
+            queue: "inbound".into(),
+            ..RequestSubmit::default()
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_disk_cuts_clients_off_and_the_server_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let full = Arc::new(AtomicBool::new(false));
+        let store = Full(SqliteStore::open(&folder.path().join("store.db")).unwrap(), full.clone());
+        let settings = Settings {
+            name: "email_server".into(),
+            tenant_id: 1,
+            media_types: vec![],
+            queues: vec![settings::Queue { name: "inbound".into() }],
+            views: vec![],
+            submitters: vec![],
+            strategies: vec![],
+            workbins: vec![],
+            agents: vec![],
+            places: vec![],
+            custom_properties: vec![],
+            timers: settings::Timers::default(),
+            limits: settings::Limits::default(),
+        };
+        let (server, _) = Server::open(settings, Box::new(store)).unwrap();
+        let client = connect(&server).await.unwrap();
+        assert!(matches!(client.request_once(submit(), "first").await, Ok(EventMessage::Ack(_))));
+        let incarnation = client.registration().incarnation.clone();
+
+        full.store(true, Ordering::SeqCst);
+        let lost = client.request_once(submit(), "second").await;
+        assert!(matches!(lost, Err(LinkError::Down(_))), "never acknowledged: {lost:?}");
+        client.closed().await;
+        assert!(matches!(server.health(), Health::StoreFails(what) if what.contains("full")));
+        assert!(connect(&server).await.is_err(), "refused meanwhile");
+
+        full.store(false, Ordering::SeqCst);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let client = loop {
+            assert!(tokio::time::Instant::now() < deadline, "it does not come back");
+            match connect(&server).await {
+                Ok(client) => break client,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        assert_ne!(client.registration().incarnation, incarnation);
+        assert_eq!(server.health(), Health::Ok);
+        assert!(matches!(client.request_once(submit(), "second").await, Ok(EventMessage::Ack(_))));
+        let status = client.request(RequestMessage::ServerStatus(RequestServerStatus {})).await;
+        assert!(matches!(status, Ok(EventMessage::ServerStatus(EventServerStatus { interactions: 2, .. }))));
+        server.shutdown().await;
+    }
+}

@@ -10,8 +10,9 @@ use jackfield_protocol::v1::{
 };
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Response, Status, Streaming};
 
 /// One client's stream, seen from the server.
@@ -116,7 +117,8 @@ pub async fn tcp() -> (SocketAddr, mpsc::Receiver<Connection>) {
     let address = listener.local_addr().expect("an address");
     let (connections, receiver) = mpsc::channel(16);
     tokio::spawn(
-        Server::builder().tcp_nodelay(true).serve_with_incoming(service(connections), TcpListenerStream::new(listener)),
+        Server::builder()
+            .serve_with_incoming(service(connections), TcpIncoming::from(listener).with_nodelay(Some(true))),
     );
     (address, receiver)
 }

@@ -216,7 +216,7 @@ impl Site {
 
     /// Takes an interaction by its id, wherever it waits, and answers its user data.
     pub async fn look(&self, interaction: &str) -> (String, bool, KeyValueList) {
-        let (client, _events) = self.client(ClientType::AgentApplication).await;
+        let (client, _events) = self.client(ClientType::RoutingEngine).await;
         let pull = RequestPull {
             what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.into()] })),
             count: 1,

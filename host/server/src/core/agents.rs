@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jackfield_protocol::v1::{AgentState, ClientType, MediaState, ReportingName, RequestAgentLogin, RequestAgentLogout};
+use jackfield_protocol::v1::{
+    AgentState, ClientType, MediaState, ReportingName, RequestAgentLogin, RequestAgentLogout,
+};
 use jackfield_protocol::{ErrorCode, RequestError};
 
 use super::holding::Holder;
@@ -103,8 +105,9 @@ impl Core {
             None => {}
         }
         if let Some(other) = self.agents.at_place(&request.place) {
-            return Err(ErrorCode::PlaceOccupied
-                .with(format!("the agent `{other}` is logged in at place `{}`", request.place)));
+            return Err(
+                ErrorCode::PlaceOccupied.with(format!("the agent `{other}` is logged in at place `{}`", request.place))
+            );
         }
         if request.media.len() > MEDIA_TYPES {
             return Err(ErrorCode::BadRequest

@@ -123,9 +123,11 @@ impl Core {
             Some(Target::Place(place)) if !self.is_place(&place) => {
                 Err(ErrorCode::UnknownPlace.with(format!("there is no place `{place}` on this server")))
             }
-            Some(Target::Place(place)) => self.agents.at_place(&place).map(String::from).ok_or_else(|| {
-                ErrorCode::AgentNotLoggedIn.with(format!("no agent is logged in at place `{place}`"))
-            }),
+            Some(Target::Place(place)) => {
+                self.agents.at_place(&place).map(String::from).ok_or_else(|| {
+                    ErrorCode::AgentNotLoggedIn.with(format!("no agent is logged in at place `{place}`"))
+                })
+            }
             None => Err(ErrorCode::BadRequest.with("the target is missing; name an agent or a place")),
         }
     }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::{
-    ClientType, EventRevoked, Interaction, InteractionState, ReportingName, RequestPlaceInQueue,
-    RequestStopProcessing,
+    ClientType, EventRevoked, Interaction, InteractionState, ReportingName, RequestPlaceInQueue, RequestStopProcessing,
 };
 use jackfield_protocol::{ErrorCode, RequestError};
 
@@ -155,12 +154,8 @@ impl Core {
 
     /// Everything a client holds goes back.
     pub(super) fn give_back_all(&mut self, client: ClientId, reason: &str) {
-        let mut held: Vec<String> = self
-            .out
-            .iter()
-            .filter(|(_, out)| out.holder.client() == Some(client))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let mut held: Vec<String> =
+            self.out.iter().filter(|(_, out)| out.holder.client() == Some(client)).map(|(id, _)| id.clone()).collect();
         // The order of a hash map is chance, and chance has no place in what is reported.
         held.sort_unstable();
         for id in held {

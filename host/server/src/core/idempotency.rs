@@ -44,7 +44,13 @@ impl Answers {
 
 impl Core {
     /// Does a request, unless its key says that it was done.
-    pub(super) fn once(&mut self, client: ClientId, reference_id: u64, key: String, message: RequestMessage) -> Answered {
+    pub(super) fn once(
+        &mut self,
+        client: ClientId,
+        reference_id: u64,
+        key: String,
+        message: RequestMessage,
+    ) -> Answered {
         checks::optional_name("the idempotency key", &key)?;
         if key.is_empty() || !is_remembered(&message) {
             return self.dispatch(client, reference_id, &key, message);

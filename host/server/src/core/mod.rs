@@ -278,8 +278,12 @@ impl Core {
                 self.close(client, "a request with reference id 0");
                 return;
             }
-            None => Err(ErrorCode::BadRequest.with("a request without a message, or of a kind this server does not know")),
-            Some(_) if self.stopping => Err(ErrorCode::ShuttingDown.with("the server is stopping; connect again later")),
+            None => {
+                Err(ErrorCode::BadRequest.with("a request without a message, or of a kind this server does not know"))
+            }
+            Some(_) if self.stopping => {
+                Err(ErrorCode::ShuttingDown.with("the server is stopping; connect again later"))
+            }
             Some(RequestMessage::RegisterClient(register)) => {
                 let answered = self.register(client, register);
                 if answered.is_err() && !registered {

@@ -1,7 +1,9 @@
 //! Properties and user data of interactions: read and changed.
 
 use jackfield_protocol::v1::event::Message as EventMessage;
-use jackfield_protocol::v1::{EventInteraction, ReportingName, RequestChangeProperties, RequestGetInteractionProperties};
+use jackfield_protocol::v1::{
+    EventInteraction, ReportingName, RequestChangeProperties, RequestGetInteractionProperties,
+};
 
 use super::reporting::Party;
 use super::{Answered, ClientId, Core, Reply, acknowledge, checks};
@@ -19,9 +21,8 @@ impl Core {
 
     /// For its holder, and for the media server that submitted it, wherever it is.
     pub(super) fn change_properties(&mut self, client: ClientId, request: RequestChangeProperties) -> Answered {
-        let RequestChangeProperties {
-            interaction_id: id, changed, deleted, added, is_online, priority, external_id
-        } = request;
+        let RequestChangeProperties { interaction_id: id, changed, deleted, added, is_online, priority, external_id } =
+            request;
         if let Some(external_id) = &external_id {
             checks::at_most("the external id", external_id, checks::EXTERNAL_ID_BYTES)?;
         }
@@ -44,10 +45,8 @@ impl Core {
         // From here on nothing is refused: take the entry out of its place, change it, put it back.
         let out = self.out.get(&id);
         let is_out = out.is_some();
-        let Some(mut entry) = out
-            .map(|out| out.entry.clone())
-            .or_else(|| self.views.remove(&id))
-            .or_else(|| self.workbins.remove(&id))
+        let Some(mut entry) =
+            out.map(|out| out.entry.clone()).or_else(|| self.views.remove(&id)).or_else(|| self.workbins.remove(&id))
         else {
             return Err(Self::unknown_interaction(&id));
         };

@@ -216,11 +216,7 @@ impl Strategies {
 
     fn held_by(&self, client: ClientId) -> impl Iterator<Item = (usize, u64)> {
         self.all.iter().enumerate().flat_map(move |(index, strategy)| {
-            strategy
-                .held
-                .iter()
-                .filter(move |pull| pull.client == client)
-                .map(move |pull| (index, pull.reference_id))
+            strategy.held.iter().filter(move |pull| pull.client == client).map(move |pull| (index, pull.reference_id))
         })
     }
 

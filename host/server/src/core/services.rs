@@ -87,12 +87,13 @@ impl Core {
     /// By name any registered client; by type the media servers of that media, the one with the fewest
     /// open calls first.
     fn find_server(&self, app_name: &str, app_type: &str) -> Result<ClientId, RequestError> {
-        let registered =
-            self.clients.iter().filter_map(|(&id, client)| Some((id, client.registration.as_ref()?)));
+        let registered = self.clients.iter().filter_map(|(&id, client)| Some((id, client.registration.as_ref()?)));
         if !app_name.is_empty() {
-            return registered.filter(|(_, registration)| registration.name == app_name).map(|(id, _)| id).next().ok_or_else(
-                || ErrorCode::UnknownServer.with(format!("no client named `{app_name}` is connected")),
-            );
+            return registered
+                .filter(|(_, registration)| registration.name == app_name)
+                .map(|(id, _)| id)
+                .next()
+                .ok_or_else(|| ErrorCode::UnknownServer.with(format!("no client named `{app_name}` is connected")));
         }
         checks::name("the server: give app_name or app_type, it", app_type)?;
         registered

@@ -9,6 +9,9 @@ use super::holding::Holder;
 
 /// Clients one status lists.
 const CLIENTS_LISTED: usize = 1_000;
+/// Waiting interactions that are looked through for the oldest of each queue; where more wait, the
+/// status does not say, rather than hold everything up.
+const LOOKED_THROUGH: usize = 100_000;
 
 impl Core {
     pub(super) fn status(&self) -> EventServerStatus {
@@ -17,6 +20,14 @@ impl Core {
         for (queue, waiting) in self.views.counts() {
             let status = queues.entry(queue).or_default();
             status.waiting = waiting as u64;
+        }
+        if self.views.len() <= LOOKED_THROUGH {
+            for entry in self.views.entries() {
+                let oldest = &mut queues.entry(&entry.key.queue).or_default().oldest_received_at;
+                if *oldest == 0 || entry.key.received_at < *oldest {
+                    *oldest = entry.key.received_at;
+                }
+            }
         }
         for entry in self.workbins.entries() {
             queues.entry(&entry.key.queue).or_default().workbin += 1;
@@ -48,10 +59,7 @@ impl Core {
             .collect();
         EventServerStatus {
             server_name: self.settings.name.clone(),
-            queues: queues
-                .into_iter()
-                .map(|(queue, status)| QueueStatus { queue: queue.into(), ..status })
-                .collect(),
+            queues: queues.into_iter().map(|(queue, status)| QueueStatus { queue: queue.into(), ..status }).collect(),
             strategies: self.strategies.statuses(),
             agents: self.agents.states(),
             clients,

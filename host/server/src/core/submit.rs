@@ -52,13 +52,7 @@ impl Core {
         };
         let entry = Entry::of(&interaction, &self.settings.custom_properties);
         let user_data = || interaction.user_data.clone();
-        self.report_interaction_with(
-            ReportingName::InteractionSubmitted,
-            &entry,
-            Party::Client(client),
-            "",
-            user_data,
-        );
+        self.report_interaction_with(ReportingName::InteractionSubmitted, &entry, Party::Client(client), "", user_data);
         let patience = self.handling_patience(&interaction);
         self.bodies.put(interaction.clone(), self.sequence);
         self.outbox.writes.push(Write::Insert(Box::new(interaction), entry.clone()));

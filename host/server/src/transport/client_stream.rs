@@ -47,12 +47,8 @@ impl Serving {
         let bytes_waiting = Arc::new(AtomicUsize::new(0));
         // A whole frame must fit.
         let in_flight = Arc::new(Semaphore::new(self.requests_in_flight.max(REQUESTS_PER_FRAME)));
-        let connection = Connection {
-            events,
-            bytes_waiting: bytes_waiting.clone(),
-            cut: cut.clone(),
-            reason: reason.clone(),
-        };
+        let connection =
+            Connection { events, bytes_waiting: bytes_waiting.clone(), cut: cut.clone(), reason: reason.clone() };
         self.inputs
             .send(ToCore::Connected(self.client, connection))
             .await
@@ -110,7 +106,10 @@ impl Reading {
                 return Ok(());
             };
             if requests.is_empty() || requests.len() > REQUESTS_PER_FRAME {
-                return Err(format!("a frame holds {} requests; 1 to {REQUESTS_PER_FRAME} are allowed", requests.len()));
+                return Err(format!(
+                    "a frame holds {} requests; 1 to {REQUESTS_PER_FRAME} are allowed",
+                    requests.len()
+                ));
             }
             let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
             match self.in_flight.acquire_many(count).await {

@@ -61,7 +61,7 @@ where
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
     tokio::pin!(connection, late);
-    let mut stopping = false;
+    let (mut stopping, mut in_time) = (false, false);
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -74,9 +74,12 @@ where
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = late.as_mut(), if !opened.is_cancelled() => {
-                tracing::debug!("a connection opened no stream in time");
-                return;
+            () = late.as_mut(), if !in_time => {
+                if !opened.is_cancelled() {
+                    tracing::debug!("a connection opened no stream in time");
+                    return;
+                }
+                in_time = true;
             }
         }
     }
@@ -93,10 +96,7 @@ struct Service {
 impl InteractionServer for Service {
     type ConnectStream = ReceiverStream<Result<ServerFrame, Status>>;
 
-    async fn connect(
-        &self,
-        request: Request<Streaming<ClientFrame>>,
-    ) -> Result<Response<Self::ConnectStream>, Status> {
+    async fn connect(&self, request: Request<Streaming<ClientFrame>>) -> Result<Response<Self::ConnectStream>, Status> {
         let shared = &self.transport.0;
         let health = shared.health.get();
         if health != Health::Ok {

@@ -10,6 +10,8 @@ mod definition;
 #[cfg(test)]
 mod figures;
 mod function;
+#[cfg(test)]
+mod fuzz;
 mod property;
 #[cfg(test)]
 mod tests;
@@ -117,8 +119,15 @@ impl Views {
             };
             views.insert(name, View { queue, usable });
         }
-        let entries = HashMap::new();
-        Ok((Views { tenant_id: settings.tenant_id, views, entries, counts: HashMap::new(), waiting }, problems))
+        let (entries, counts) = (HashMap::new(), HashMap::new());
+        let views = Views { tenant_id: settings.tenant_id, views, entries, counts, waiting };
+        for view in &settings.views {
+            if let Some(sql) = views.sql(&view.name) {
+                // The number of this message in the field's logs (reference, *View properties*).
+                tracing::debug!(message_id = 23077, view = view.name, sql, "view translated");
+            }
+        }
+        Ok((views, problems))
     }
 
     /// An interaction begins to wait. One of the same id that waits already is replaced. One in a
@@ -172,6 +181,7 @@ impl Views {
     }
 
     /// Whether none waits.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -308,7 +308,7 @@ impl<'p> Translator<'p> {
     ) -> Result<Term, Problem> {
         let tested = self.term(tested, depth)?.expect(Kind::Text, "what `like` tests")?.rendered;
         let pattern = self.term(pattern, depth)?;
-        if !pattern.literal_text().is_some_and(|text| text.len() <= PATTERN_BYTES) {
+        if pattern.literal_text().is_none_or(|text| text.len() > PATTERN_BYTES) {
             let message = format!("the pattern of `like` must be text in quotes, {PATTERN_BYTES} bytes at most");
             return Err(Problem::at(pattern.place, message));
         }
@@ -317,7 +317,7 @@ impl<'p> Translator<'p> {
         let mut bound = [tested.bound, pattern.rendered.bound].concat();
         if let Some(escape) = escape {
             let escape = self.term(escape, depth)?;
-            if !escape.literal_text().is_some_and(|text| text.chars().count() == 1 && text != "\0") {
+            if escape.literal_text().is_none_or(|text| text.chars().count() != 1 || text == "\0") {
                 return Err(Problem::at(escape.place, "the escape of `like` must be one character in quotes"));
             }
             sql.push_str(" escape ");

@@ -1,6 +1,8 @@
 //! Does what the messages it gets say, and tells what came of it with `events.send`, whose requests
 //! the test reads from its turns. Other events it only names.
 
+#![allow(clippy::panic, reason = "to panic is what it is for")]
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use test_guests::{

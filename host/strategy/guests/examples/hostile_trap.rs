@@ -1,5 +1,7 @@
 //! Asks for something, then panics.
 
+#![allow(clippy::panic, reason = "to panic is what it is for")]
+
 use test_guests::{Guest, Manifest, events, interactions, manifest};
 
 struct Strategy;

@@ -1,5 +1,8 @@
 //! Sessions and plugins, from outside: one module a topic, guests from `../../guests/examples`.
 
+// Clippy's leave for tests does not reach the helpers of an integration test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod capacity;
 mod cost;
 mod hostile;

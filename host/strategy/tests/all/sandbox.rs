@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jackfield_strategy::EndReason;
 
-use crate::support::{driver, engine, plugin, start};
+use crate::support::{driver, engine, plugin, start, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn time_stands_still_within_a_turn_and_moves_on_between() {
@@ -51,7 +51,7 @@ async fn sleeping_and_exiting_trap_with_what_to_do() {
 async fn an_instance_sees_nothing_of_those_before_it() {
     for round in 0..300 {
         let run = start(engine(), plugin("secret").await, "secret").await;
-        let told = run.recorder.wait_for("secret", |_| run.recorder.told().front().map(|(name, _)| name.clone())).await;
+        let told = run.recorder.wait_for("secret", |turns| told(turns).first().map(|(name, _)| name.clone())).await;
         assert_eq!(told, "clean", "in round {round}");
         // Its one event was read; the second wait is over with the session.
         run.session.kill("the test is over");

@@ -1,6 +1,6 @@
 //! What the tests share: guests, one engine, and turns that are recorded.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Command;
@@ -149,12 +149,13 @@ impl Recorder {
         self.turns.lock().expect("turns").clone()
     }
 
-    /// Waits until this finds something in the turns.
+    /// Waits until this finds something in the turns, which it must not ask for otherwise.
     pub async fn wait_for<T>(&self, what: &str, find: impl Fn(&[Turn]) -> Option<T>) -> T {
         let found = async {
             loop {
                 let changed = self.changed.notified();
-                if let Some(found) = find(&self.turns()) {
+                let found = find(&self.turns.lock().expect("turns"));
+                if let Some(found) = found {
                     return found;
                 }
                 changed.await;
@@ -167,15 +168,20 @@ impl Recorder {
     }
 
     /// What was told so far with `events.send`, in order: name and data.
-    pub fn told(&self) -> VecDeque<(String, String)> {
-        let told = |turn: Turn| {
-            turn.requests.into_iter().filter_map(|(_, request)| match request {
-                Request::SendEvent { name, data, .. } => Some((name, data)),
-                _ => None,
-            })
-        };
-        self.turns().into_iter().flat_map(told).collect()
+    pub fn told(&self) -> Vec<(String, String)> {
+        told(&self.turns.lock().expect("turns"))
     }
+}
+
+/// What these turns told with `events.send`.
+pub fn told(turns: &[Turn]) -> Vec<(String, String)> {
+    let requests = turns.iter().flat_map(|turn| &turn.requests);
+    requests
+        .filter_map(|(_, request)| match request {
+            Request::SendEvent { name, data, .. } => Some((name.clone(), data.clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A session with its turns.
@@ -237,8 +243,8 @@ impl Run {
     /// Waits for what is told under the name, after this many.
     pub async fn heard(&self, name: &str, skip: usize) -> String {
         self.recorder
-            .wait_for(name, |_| {
-                self.recorder.told().into_iter().filter(|(told, _)| told == name).nth(skip).map(|(_, data)| data)
+            .wait_for(name, |turns| {
+                told(turns).into_iter().filter(|(told, _)| told == name).nth(skip).map(|(_, data)| data)
             })
             .await
     }

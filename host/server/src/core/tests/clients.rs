@@ -72,6 +72,7 @@ fn the_status_counts_everything() {
     let media = world.client(ClientType::MediaServer);
     let router = world.client(ClientType::RoutingEngine);
     let agent = world.agent("ann", "p1");
+    let oldest = world.now.wall + 2;
     for _ in 0..3 {
         world.submit(media, "inbound", 0);
     }
@@ -83,6 +84,7 @@ fn the_status_counts_everything() {
     };
     let queue = |name: &str| status.queues.iter().find(|queue| queue.queue == name).unwrap();
     assert_eq!((queue("inbound").waiting, queue("inbound").routing, queue("second").handling), (2, 1, 1));
+    assert_eq!((queue("inbound").oldest_received_at, queue("second").oldest_received_at), (oldest, 0));
     assert_eq!(status.interactions, 4);
     assert_eq!((status.clients.len(), status.agents.len()), (3, 1));
     let triage = status.strategies.iter().find(|strategy| strategy.strategy == "Triage").unwrap();

@@ -177,7 +177,11 @@ fn an_answer_is_bounded_in_bytes() {
         request.user_data = Some(KeyValueList::default().with("Text", "x".repeat(2 << 20)));
         sent.push(world.done(media, RequestMessage::Submit(request)));
     }
-    assert_eq!(world.pulled(router, pull_view("all", 3)), sent[..1], "two of 2 MiB and their heads are more than 4 MiB");
+    assert_eq!(
+        world.pulled(router, pull_view("all", 3)),
+        sent[..1],
+        "two of 2 MiB and their heads are more than 4 MiB"
+    );
     assert_eq!(world.pulled(router, pull_view("all", 3)), sent[1..2]);
     assert_eq!(world.pulled(router, pull_view("all", 3)), sent[2..]);
 }
@@ -205,7 +209,10 @@ fn a_store_that_cannot_be_read_refuses_and_loses_nothing() {
     let (mut world, media, router) = world();
     let id = world.submit(media, "inbound", 0);
     world.restart();
-    let router = { let _ = router; world.client(ClientType::RoutingEngine) };
+    let router = {
+        let _ = router;
+        world.client(ClientType::RoutingEngine)
+    };
     world.disk.lock().unwrap().broken = true;
     assert_eq!(world.refused(router, pull_view("all", 1)), 1020);
     assert!(world.core.failure().is_some());

@@ -84,15 +84,13 @@ fn placed_in_another_queue() {
 fn held_and_resumed() {
     let mut scene = Scene::new();
     let id = scene.routed();
-    let hold = RequestPlaceInQueue { interaction_id: id.clone(), queue: "inbound".into(), hold: true, ..Default::default() };
+    let hold =
+        RequestPlaceInQueue { interaction_id: id.clone(), queue: "inbound".into(), hold: true, ..Default::default() };
     scene.world.done(scene.router, RequestMessage::PlaceInQueue(hold));
     scene.reported(&[PartyRemoved, PlacedInQueue, Held]);
     assert!(scene.world.pulled(scene.router, pull_view("all", 1)).is_empty());
-    let ignoring = RequestPull {
-        what: Some(request_pull::What::View("all".into())),
-        ignore_hold: true,
-        ..RequestPull::default()
-    };
+    let ignoring =
+        RequestPull { what: Some(request_pull::What::View("all".into())), ignore_hold: true, ..RequestPull::default() };
     assert_eq!(scene.world.pulled(scene.router, RequestMessage::Pull(ignoring)), [id.clone()]);
     scene.world.done(scene.router, place(&id, "inbound"));
     scene.reported(&[TakenFromQueue, PartyAdded, PartyRemoved, PlacedInQueue, Resumed]);
@@ -253,7 +251,9 @@ fn the_handling_timer_takes_the_interactions_own_time_first() {
     assert_eq!(scene.world.pulled(agent, pull_view("all", 1)), [id.clone()]);
     scene.world.pass(60_000);
     // Any request of the agent application shows that it lives.
-    scene.world.done(agent, RequestMessage::ReadyForMedia(RequestReadyForMedia { agent: "ann".into(), media_types: vec![] }));
+    scene
+        .world
+        .done(agent, RequestMessage::ReadyForMedia(RequestReadyForMedia { agent: "ann".into(), media_types: vec![] }));
     scene.world.pass(119_999);
     assert!(scene.world.events(agent).is_empty());
     scene.world.pass(1);

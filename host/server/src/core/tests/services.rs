@@ -37,12 +37,18 @@ fn relayed_with_its_key_and_answered() {
     world.settle();
     let events = world.events(media);
     let [EventMessage::ThirdServerRequest(request)] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!((request.method.as_str(), request.version.as_str(), request.idempotency_key.as_str()), ("Create", "1.0", "key 1"));
+    assert_eq!(
+        (request.method.as_str(), request.version.as_str(), request.idempotency_key.as_str()),
+        ("Create", "1.0", "key 1")
+    );
     let made = KeyValueList::default().with("InteractionId", "abc");
     world.done(media, answer(request.server_reference_id, false, made.clone()));
     assert_eq!(
         world.reply(router, reference),
-        Some(EventMessage::ThirdServerResponse(Event3rdServerResponse { parameters: Some(made.clone()), user_data: None }))
+        Some(EventMessage::ThirdServerResponse(Event3rdServerResponse {
+            parameters: Some(made.clone()),
+            user_data: None
+        }))
     );
     assert_eq!(world.reported(reporter, 1), [ExternalServiceRequested, ExternalServiceResponded]);
     assert_eq!(world.refused(media, answer(request.server_reference_id, false, made)), 1000, "once only");

@@ -99,19 +99,17 @@ pub(super) fn site() -> Settings {
         condition: condition.into(),
         order: String::new(),
     };
-    let submitter = |view: &str, strategy: &str, priority, max_interactions, cluster: Option<&str>| settings::Submitter {
-        name: format!("{view} to {strategy}"),
-        view: view.into(),
-        strategy: strategy.into(),
-        priority,
-        max_interactions,
-        cluster_id: cluster.map(Into::into),
-    };
-    let strategy = |name: &str, enabled, max_interactions| settings::Strategy {
-        name: name.into(),
-        enabled,
-        max_interactions,
-    };
+    let submitter =
+        |view: &str, strategy: &str, priority, max_interactions, cluster: Option<&str>| settings::Submitter {
+            name: format!("{view} to {strategy}"),
+            view: view.into(),
+            strategy: strategy.into(),
+            priority,
+            max_interactions,
+            cluster_id: cluster.map(Into::into),
+        };
+    let strategy =
+        |name: &str, enabled, max_interactions| settings::Strategy { name: name.into(), enabled, max_interactions };
     let agent = |id: &str| settings::Agent { id: id.into(), capacity: vec![("email".into(), 2)] };
     Settings {
         name: "email_server".into(),
@@ -212,7 +210,10 @@ impl World {
     pub(super) fn agent(&mut self, agent: &str, place: &str) -> ClientId {
         let client = self.client(ClientType::AgentApplication);
         let media = vec![MediaCapacity { media_type: "email".into(), capacity: 0 }];
-        self.done(client, RequestMessage::AgentLogin(RequestAgentLogin { agent: agent.into(), place: place.into(), media }));
+        self.done(
+            client,
+            RequestMessage::AgentLogin(RequestAgentLogin { agent: agent.into(), place: place.into(), media }),
+        );
         let ready = RequestReadyForMedia { agent: agent.into(), media_types: vec![] };
         self.done(client, RequestMessage::ReadyForMedia(ready));
         client

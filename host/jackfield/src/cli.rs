@@ -9,7 +9,13 @@ use crate::exit;
 
 /// Contact-centre orchestration: sandboxed routing strategies over Interaction Servers.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 110, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    version,
+    max_term_width = 110,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = exit::HELP)]
 pub struct Cli {
     /// What all commands share.

@@ -50,11 +50,7 @@ pub fn registration(name: &str, kind: ClientType) -> RequestRegisterClient {
 ///
 /// # Errors
 /// [`Unreachable`] when the server is not there; otherwise what it refused.
-pub async fn client(
-    server: &Server,
-    name: &str,
-    kind: ClientType,
-) -> anyhow::Result<(Client, mpsc::Receiver<Event>)> {
+pub async fn client(server: &Server, name: &str, kind: ClientType) -> anyhow::Result<(Client, mpsc::Receiver<Event>)> {
     let endpoint = Endpoint::Tcp(server.address());
     match Client::connect(&endpoint, registration(name, kind)).await {
         Ok(connected) => Ok(connected),

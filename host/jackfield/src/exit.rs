@@ -53,7 +53,9 @@ pub fn explain(error: &anyhow::Error, json: bool) -> Exit {
     };
     if json {
         let problems = problems.map_or(json!([]), |problems| problems.to_json());
-        output::complain(&json!({ "error": format!("{error:#}"), "exitCode": exit as u8, "problems": problems }).to_string());
+        output::complain(
+            &json!({ "error": format!("{error:#}"), "exitCode": exit as u8, "problems": problems }).to_string(),
+        );
     } else {
         if let Some(problems) = problems {
             output::complain(problems.report(output::is_terminal_error()).trim_end());

@@ -68,13 +68,11 @@ pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> 
 /// # Errors
 /// The filter is not one.
 pub fn start_log(global: &Global) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(&global.log)
-        .map_err(|error| Usage(format!("--log {}: {error}; write a level such as `info`, or `info,jackfield_node=debug`", global.log)))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(is_terminal_error());
+    let filter = EnvFilter::builder().parse(&global.log).map_err(|error| {
+        Usage(format!("--log {}: {error}; write a level such as `info`, or `info,jackfield_node=debug`", global.log))
+    })?;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(is_terminal_error());
     let started = if global.json { builder.json().try_init() } else { builder.compact().try_init() };
     started.map_err(anyhow::Error::from_boxed).context("cannot start the log")
 }

@@ -53,7 +53,11 @@ pub fn clip(text: &str, width: usize) -> String {
 pub fn printable(text: &str) -> String {
     text.chars()
         .filter(|character| *character != '\r')
-        .map(|character| if character.is_control() && !matches!(character, '\n' | '\t') { '\u{fffd}' } else { character })
+        .map(
+            |character| {
+                if character.is_control() && !matches!(character, '\n' | '\t') { '\u{fffd}' } else { character }
+            },
+        )
         .collect()
 }
 

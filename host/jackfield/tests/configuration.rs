@@ -103,58 +103,70 @@ fn the_sample_site_is_right_and_has_no_warnings() {
 
 #[test]
 fn an_unknown_key_names_the_nearest_one() {
-    says(&with("place = \"desk-1\"\nskills", "plaec = \"desk-1\"\nskills"), &[
-        "jackfield.toml:50:1: error",
-        "unknown key `plaec` in [[agent]]",
-        "did you mean `place`?",
-    ]);
+    says(
+        &with("place = \"desk-1\"\nskills", "plaec = \"desk-1\"\nskills"),
+        &["jackfield.toml:50:1: error", "unknown key `plaec` in [[agent]]", "did you mean `place`?"],
+    );
 }
 
 #[test]
 fn an_unknown_kind_of_object() {
-    says(&with("[[skill]]", "[[workbinn]]\nname = \"drafts\"\n[[skill]]"), &["unknown key `workbinn`", "did you mean `workbin`?"]);
+    says(
+        &with("[[skill]]", "[[workbinn]]\nname = \"drafts\"\n[[skill]]"),
+        &["unknown key `workbinn`", "did you mean `workbin`?"],
+    );
 }
 
 #[test]
 fn an_unknown_option_names_the_nearest_one() {
-    says(&with("poison-limit", "poison-limits"), &[
-        "jackfield.toml:8:1: error",
-        "unknown option `poison-limits` in section `orchestration`",
-        "did you mean `poison-limit`?",
-    ]);
+    says(
+        &with("poison-limit", "poison-limits"),
+        &[
+            "jackfield.toml:8:1: error",
+            "unknown option `poison-limits` in section `orchestration`",
+            "did you mean `poison-limit`?",
+        ],
+    );
 }
 
 #[test]
 fn an_unknown_section_of_options() {
-    says(&with("options.orchestration", "options.orchestra"), &[
-        "the application has no option section `orchestra`",
-        "did you mean `orchestration`?",
-    ]);
+    says(
+        &with("options.orchestration", "options.orchestra"),
+        &["the application has no option section `orchestra`", "did you mean `orchestration`?"],
+    );
 }
 
 #[test]
 fn an_option_out_of_range_gives_range_default_and_unit() {
     let text = with("poison-limit = 5", "mcr-pull-after-error-timeout = 10");
-    says(&text, &[
-        "jackfield.toml:8:32: error",
-        "`mcr-pull-after-error-timeout` is out of range",
-        "10 seconds",
-        "from 60 to 3600 seconds; default 120",
-    ]);
+    says(
+        &text,
+        &[
+            "jackfield.toml:8:32: error",
+            "`mcr-pull-after-error-timeout` is out of range",
+            "10 seconds",
+            "from 60 to 3600 seconds; default 120",
+        ],
+    );
 }
 
 #[test]
 fn an_option_of_the_wrong_type() {
-    says(&with("poison-limit = 5", "poison-limit = \"5\""), &[
-        "`poison-limit` must be a whole number",
-        "from 1 to 100; default 3",
-    ]);
+    says(
+        &with("poison-limit = 5", "poison-limit = \"5\""),
+        &["`poison-limit` must be a whole number", "from 1 to 100; default 3"],
+    );
 }
 
 #[test]
 fn references_to_what_is_not_there() {
     for (from, to, parts) in [
-        ("queue = \"email.inbound\"", "queue = \"email.inbond\"", ["there is no queue `email.inbond`", "`email.inbound`?"]),
+        (
+            "queue = \"email.inbound\"",
+            "queue = \"email.inbond\"",
+            ["there is no queue `email.inbond`", "`email.inbound`?"],
+        ),
         ("view = \"all\"", "view = \"al\"", ["there is no view `al`", "did you mean `all`?"]),
         ("strategy = \"Triage\"", "strategy = \"triage\"", ["there is no strategy `triage`", "did you mean `Triage`?"]),
         ("place = \"desk-1\"\nskills", "place = \"desk-9\"\nskills", ["there is no place `desk-9`", "`desk-1`?"]),
@@ -171,26 +183,26 @@ fn references_to_what_is_not_there() {
 
 #[test]
 fn two_of_the_same_name_show_both_places() {
-    says(&with("name = \"poison\"", "name = \"poison\"\n[[queue]]\nname = \"poison\""), &[
-        "two objects [[queue]] are called `poison`",
-        "first here",
-        "again here",
-    ]);
+    says(
+        &with("name = \"poison\"", "name = \"poison\"\n[[queue]]\nname = \"poison\""),
+        &["two objects [[queue]] are called `poison`", "first here", "again here"],
+    );
 }
 
 #[test]
 fn the_poison_queue_must_be_there() {
-    says(&with("name = \"poison\"", "name = \"poisson\""), &[
-        "server `email_server` has no queue `poison`",
-        "did you mean `poisson`?",
-    ]);
+    says(
+        &with("name = \"poison\"", "name = \"poisson\""),
+        &["server `email_server` has no queue `poison`", "did you mean `poisson`?"],
+    );
 }
 
 #[test]
 fn no_strategy_takes_from_the_queue_of_the_nodes() {
-    says(&with("queue = \"email.inbound\"", "queue = \"orchestration_system\""), &[
-        "no strategy may take from queue `orchestration_system`",
-    ]);
+    says(
+        &with("queue = \"email.inbound\"", "queue = \"orchestration_system\""),
+        &["no strategy may take from queue `orchestration_system`"],
+    );
 }
 
 #[test]
@@ -214,16 +226,18 @@ fn broken_toml_has_a_place_too() {
 #[test]
 fn all_errors_are_reported_together_in_the_order_of_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
-    let text = RIGHT
-        .replacen("poison-limit = 5", "poison-limit = 500", 1)
-        .replacen("{ email", "{ fax", 1)
-        .replacen("view = \"all\"", "view = \"none\"", 1);
+    let text = RIGHT.replacen("poison-limit = 5", "poison-limit = 500", 1).replacen("{ email", "{ fax", 1).replacen(
+        "view = \"all\"",
+        "view = \"none\"",
+        1,
+    );
     let (code, text) = check(folder.path(), &text, &[]);
     assert_eq!(code, 2);
-    let places: Vec<usize> = ["`poison-limit` is out of range", "there is no view `none`", "there is no media type `fax`"]
-        .iter()
-        .map(|part| text.find(part).unwrap_or_else(|| panic!("`{part}` is not in:\n{text}")))
-        .collect();
+    let places: Vec<usize> =
+        ["`poison-limit` is out of range", "there is no view `none`", "there is no media type `fax`"]
+            .iter()
+            .map(|part| text.find(part).unwrap_or_else(|| panic!("`{part}` is not in:\n{text}")))
+            .collect();
     assert!(places.is_sorted(), "{text}");
     says(&text, &["3 errors in the configuration"]);
 }

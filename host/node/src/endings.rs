@@ -59,15 +59,15 @@ impl LinkTask {
         let held: Vec<(String, i32)> = running.held.iter().map(|held| (held.id.clone(), held.failures)).collect();
         for (interaction, failures) in held {
             if failed {
-                self.leave_failed(strategy, interaction, failures, &reason);
+                self.leave_failed(session, strategy, interaction, failures, &reason);
             } else {
                 tracing::debug!(session = &**session, interaction, reason, "giving back the interaction of a session");
-                self.leave(interaction, Leaving::GiveBack);
+                self.leave(Some(session.clone()), interaction, Leaving::GiveBack);
             }
         }
     }
 
-    fn leave_failed(&mut self, strategy: usize, interaction: String, failures: i32, reason: &str) {
+    fn leave_failed(&mut self, session: &Arc<str>, strategy: usize, interaction: String, failures: i32, reason: &str) {
         let options = &self.shared.settings.options;
         let failures = failures.saturating_add(1);
         let poisoned = i64::from(failures) >= i64::from(options.poison_limit);
@@ -89,17 +89,18 @@ impl LinkTask {
             changed: Some(changed),
             ..Default::default()
         };
-        let purpose = Purpose::Leave { interaction: interaction.clone(), how: Leaving::Count };
+        let of = Some(session.clone());
+        let purpose = Purpose::Leave { session: of.clone(), interaction: interaction.clone(), how: Leaving::Count };
         self.send(Ask::ChangeProperties(change), String::new(), purpose, None);
-        self.leave(interaction, if poisoned { Leaving::Poison } else { Leaving::GiveBack });
+        self.leave(of, interaction, if poisoned { Leaving::Poison } else { Leaving::GiveBack });
     }
 
     /// An interaction that was pulled and for which no session can start.
     pub(crate) fn give_back_unstarted(&mut self, interaction: String) {
-        self.leave(interaction, Leaving::GiveBackUnstarted);
+        self.leave(None, interaction, Leaving::GiveBackUnstarted);
     }
 
-    fn leave(&mut self, interaction: String, how: Leaving) {
+    fn leave(&mut self, session: Option<Arc<str>>, interaction: String, how: Leaving) {
         let mut place = RequestPlaceInQueue { interaction_id: interaction.clone(), ..Default::default() };
         match how {
             Leaving::Poison => {
@@ -118,11 +119,17 @@ impl LinkTask {
             Leaving::Count | Leaving::GiveBack | Leaving::GiveBackUnstarted => place.give_back = true,
         }
         self.leaving += 1;
-        self.send(Ask::PlaceInQueue(place), String::new(), Purpose::Leave { interaction, how }, None);
+        self.send(Ask::PlaceInQueue(place), String::new(), Purpose::Leave { session, interaction, how }, None);
     }
 
     /// A step of giving back was answered.
-    pub(crate) fn leave_answer(&mut self, interaction: String, how: Leaving, answer: Result<Answer, LinkError>) {
+    pub(crate) fn leave_answer(
+        &mut self,
+        session: Option<Arc<str>>,
+        interaction: String,
+        how: Leaving,
+        answer: Result<Answer, LinkError>,
+    ) {
         if how == Leaving::Count {
             // The next step is under way already, and tells what is wrong where something is.
             return;
@@ -144,7 +151,7 @@ impl LinkTask {
                     "there is no poison queue on this server: the interaction stays, held, in its own queue; \
                      configure the queue, then release it"
                 );
-                self.leave(interaction, Leaving::Hold);
+                self.leave(session, interaction, Leaving::Hold);
                 return;
             }
             // The server has taken it back with the connection.
@@ -153,12 +160,8 @@ impl LinkTask {
                 tracing::warn!(server = self.server, interaction, %error, "an interaction could not be given back");
             }
         }
-        if how == Leaving::GiveBackUnstarted {
-            return;
-        }
-        let session = self.interactions.get(&interaction).cloned();
-        self.release(&interaction);
         if let Some(session) = session {
+            self.release_from(&session, &interaction);
             self.settle(&session);
         }
     }

@@ -352,7 +352,7 @@ impl LinkTask {
             Purpose::Reporting { with_clean_up } => self.reporting_answer(with_clean_up, answer),
             Purpose::Deliver { interaction } => self.deliver_answer(interaction, answer),
             Purpose::TakeBack { interaction } => self.taken_back(interaction, answer),
-            Purpose::Leave { interaction, how } => self.leave_answer(interaction, how, answer),
+            Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),
             Purpose::CleanUp { interaction, pulled } => self.clean_up_answer(interaction, pulled, answer),
         }
     }

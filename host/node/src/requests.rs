@@ -44,7 +44,7 @@ pub(crate) enum Purpose {
     /// Getting an interaction back that no agent took (`targets`).
     TakeBack { interaction: String },
     /// What a session left behind goes back to its queue, or aside (`endings`).
-    Leave { interaction: String, how: Leaving },
+    Leave { session: Option<Arc<str>>, interaction: String, how: Leaving },
     /// An interaction in `orchestration_system` that is ours to remove (`messages`).
     CleanUp { interaction: String, pulled: bool },
 }
@@ -299,8 +299,8 @@ impl LinkTask {
                 Some(Ok(Outcome::Done))
             }
             (Then::Gone { interaction, outcome }, Ok(Answer::Ack(_))) => {
-                self.withdraw(&interaction);
-                self.release(&interaction);
+                self.withdraw(session, &interaction);
+                self.release_from(session, &interaction);
                 Some(Ok(outcome))
             }
             (Then::Service, Ok(answer)) => Some(
@@ -345,7 +345,9 @@ impl LinkTask {
     /// An answer that came after its time.
     pub(crate) fn late_answer(&mut self, purpose: Purpose, answer: Result<Answer, LinkError>) {
         match (purpose, answer) {
-            (Purpose::Strategy { then: Then::Gone { interaction, .. }, .. }, Ok(Answer::Ack(_))) => {
+            (Purpose::Strategy { session, then: Then::Gone { interaction, .. }, .. }, Ok(Answer::Ack(_)))
+                if self.interactions.get(&interaction) == Some(&session) =>
+            {
                 self.lost(&interaction, "the server did it after all");
             }
             // `pulled` sees that it no longer counts, and gives everything back.

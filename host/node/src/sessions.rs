@@ -258,6 +258,13 @@ impl LinkTask {
         }
     }
 
+    /// The same, unless another session has it by now.
+    pub(crate) fn release_from(&mut self, session: &Arc<str>, interaction: &str) {
+        if self.interactions.get(interaction) == Some(session) {
+            self.release(interaction);
+        }
+    }
+
     /// It is no longer the session's, and the session did not bring that about.
     pub(crate) fn lost(&mut self, interaction: &str, reason: &str) {
         if let Some(running) = self.holder(interaction) {

@@ -184,7 +184,7 @@ impl LinkTask {
                 return Err(HostError::BadRequest.with("only agents and places are invited"));
             }
         };
-        self.withdraw(&interaction);
+        self.withdraw(session, &interaction);
         self.deliver(session.clone(), request, interaction, target, Kind::Direct { to }, String::new());
         Ok(())
     }
@@ -296,7 +296,6 @@ impl LinkTask {
         let interaction = event.interaction_id.clone();
         let Some(delivery) = self.deliveries.get_mut(&interaction) else { return };
         if event.result() != DeliveryResult::Accepted {
-            count(&self.shared.counters.not_accepted);
             delivery.ended = Some(event.result());
             delivery.agent = event.agent;
             let pull = RequestPull {
@@ -338,6 +337,7 @@ impl LinkTask {
     /// A delivery has ended without acceptance. `again`: we hold the interaction again.
     pub(crate) fn returned(&mut self, interaction: String, again: bool) {
         let Some(delivery) = self.end_delivery(&interaction) else { return };
+        count(&self.shared.counters.not_accepted);
         let why = match delivery.ended {
             Some(DeliveryResult::TimedOut) => HostError::NotAnswered.with("the agent did not answer the invitation"),
             Some(DeliveryResult::AgentGone) => HostError::AgentGone.with("the agent's application went away"),
@@ -389,10 +389,8 @@ impl LinkTask {
     // ---- waits ----
 
     /// The interaction goes elsewhere: it waits for a target no longer.
-    pub(crate) fn withdraw(&mut self, interaction: &str) {
-        let waiting =
-            self.holder(interaction).filter(|running| running.holds(interaction).is_some_and(|held| held.busy));
-        let Some(running) = waiting else { return };
+    pub(crate) fn withdraw(&mut self, session: &Arc<str>, interaction: &str) {
+        let Some(running) = self.sessions.get(session) else { return };
         let routes: Vec<RouteId> = running.routes.values().copied().collect();
         let route = routes
             .into_iter()

@@ -126,10 +126,5 @@ async fn shut_down(site: &Site, node: Arc<Node>) {
     // The control socket has closed, so nobody else holds it.
     let Some(node) = Arc::into_inner(node) else { return };
     let report = node.shutdown(grace).await;
-    tracing::info!(
-        finished = report.finished,
-        killed = report.killed,
-        given_back = report.given_back,
-        "node stopped"
-    );
+    tracing::info!(finished = report.finished, killed = report.killed, given_back = report.given_back, "node stopped");
 }

@@ -24,9 +24,13 @@ fn unique_names(site: &Site, notes: &Notes) {
         for name in names {
             match seen.get(name.get_ref().as_str()) {
                 Some(first) => notes.push(
-                    Problem::new(name.span(), format!("two objects {kind} are called `{}`", name.get_ref()), "again here")
-                        .related(first.clone(), "first here")
-                        .help("rename or remove one of them"),
+                    Problem::new(
+                        name.span(),
+                        format!("two objects {kind} are called `{}`", name.get_ref()),
+                        "again here",
+                    )
+                    .related(first.clone(), "first here")
+                    .help("rename or remove one of them"),
                 ),
                 None => {
                     seen.insert(name.get_ref(), name.span());

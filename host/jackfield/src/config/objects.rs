@@ -36,7 +36,8 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     match root.value("application") {
         Some(value) => match value.get_ref().as_table() {
             Some(table) => {
-                site.application = application(Section::new(notes, "[application]", value.span(), table), folder, notes);
+                site.application =
+                    application(Section::new(notes, "[application]", value.span(), table), folder, notes);
             }
             None => wrong_type(notes, "application", value, "a table"),
         },
@@ -186,7 +187,8 @@ fn option_value(
             };
             if !(min..=max).contains(&number) {
                 notes.push(
-                    Problem::new(value.span(), format!("`{name}` is out of range"), format!("{number}{unit}")).help(help),
+                    Problem::new(value.span(), format!("`{name}` is out of range"), format!("{number}{unit}"))
+                        .help(help),
                 );
                 return None;
             }
@@ -360,10 +362,7 @@ fn custom_property(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Custo
     Some(CustomProperty { name, key: key?.into_inner(), kind })
 }
 
-fn lists(
-    root: &mut Section<'_, '_>,
-    notes: &Notes,
-) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> {
+fn lists(root: &mut Section<'_, '_>, notes: &Notes) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> {
     let mut lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> = BTreeMap::new();
     for (list, items) in root.entries("list") {
         let Some(table) = items.get_ref().as_table() else {

@@ -175,8 +175,12 @@ impl<'n, 't> Section<'n, 't> {
             let word: &str = key.get_ref();
             if !self.asked.contains(&word) {
                 self.notes.push(
-                    Problem::new(key.span(), format!("unknown key `{word}` in {}", self.what), "not a key of this object")
-                        .help(nearest_word(word, self.asked.iter().copied())),
+                    Problem::new(
+                        key.span(),
+                        format!("unknown key `{word}` in {}", self.what),
+                        "not a key of this object",
+                    )
+                    .help(nearest_word(word, self.asked.iter().copied())),
                 );
             }
         }

@@ -247,7 +247,12 @@ fn any_request(random: &mut StdRng) -> Request {
             count: random.random(),
             ..Default::default()
         }),
-        1 => Request::Submit(RequestSubmit { queue: name, priority: i32::MIN, received_at: i64::MIN, ..Default::default() }),
+        1 => Request::Submit(RequestSubmit {
+            queue: name,
+            priority: i32::MIN,
+            received_at: i64::MIN,
+            ..Default::default()
+        }),
         2 => Request::StopProcessing(RequestStopProcessing { interaction_id: name, reason: String::new() }),
         _ => Request::Pull(RequestPull { what: None, max_delay_ms: u32::MAX, ..Default::default() }),
     }

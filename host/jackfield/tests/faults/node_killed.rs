@@ -39,16 +39,20 @@ async fn none_is_lost_and_none_is_handled_twice() {
     let rounds = rounds(3);
     let expected = rounds * INTERACTIONS;
     for round in 0..rounds {
-        for number in 0..INTERACTIONS {
-            let number = round * INTERACTIONS + number;
-            let submitted = media_server.request_once(submit(number), format!("message-{number}")).await;
-            assert!(matches!(submitted, Ok(Event::Ack(_))), "{submitted:?}");
+        let mut answers = Vec::with_capacity(INTERACTIONS);
+        for number in round * INTERACTIONS..(round + 1) * INTERACTIONS {
+            answers.push(media_server.send(submit(number), format!("message-{number}")).await.expect("the link is up"));
+        }
+        for answer in answers {
+            assert!(matches!(answer.await, Ok(Event::Ack(_))));
         }
         // The node is to die with sessions under way: after it has begun, before it is through.
-        let begun = (round * INTERACTIONS + random.random_range(5..INTERACTIONS / 2)).min(expected - 1);
+        let begun = round * INTERACTIONS + random.random_range(5..INTERACTIONS / 2);
         until(&site, "agents get interactions", || async { handled.lock().await.len() > begun }).await;
         site.kill("node");
-        println!("round {round}: killed after {} of {expected}", handled.lock().await.len());
+        let through = handled.lock().await.len();
+        println!("round {round}: killed when {through} of {} were handled", (round + 1) * INTERACTIONS);
+        assert!(through < (round + 1) * INTERACTIONS, "the node was through before it was killed");
         site.start_node();
     }
 
@@ -96,13 +100,12 @@ async fn work(client: Client, mut events: mpsc::Receiver<Event>, handled: Handle
 
 async fn handle(client: Client, invite: EventInvite, handled: Handled) {
     let interaction = invite.interaction.expect("an invitation names an interaction");
-    let accept =
-        RequestAccept { ticket_id: invite.ticket_id, interaction_id: interaction.interaction_id.clone() };
+    let accept = RequestAccept { ticket_id: invite.ticket_id, interaction_id: interaction.interaction_id.clone() };
     if client.request(Request::Accept(accept)).await.is_err() {
         return; // withdrawn meanwhile
     }
     *handled.lock().await.entry(interaction.external_id).or_default() += 1;
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     let stop = RequestStopProcessing { interaction_id: interaction.interaction_id, reason: "done".into() };
     client.request(Request::StopProcessing(stop)).await.expect("the agent is done with what is theirs");
 }

@@ -35,10 +35,10 @@ async fn without_a_poison_queue_it_is_held_in_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_with_its_interaction_in_hand_has_failed() {
-    let site = Site::open("email", &["driver"], true);
-    let (engine, plugins) = plugins(&["driver"]).await;
-    let node = Node::start(settings(&[&site], &["driver"]), engine, plugins).await.expect("a node");
-    let interaction = site.submit("driver").await;
+    let site = Site::open("email", &["obeys"], true);
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let interaction = site.submit("obeys").await;
     let first = session(&node, &interaction).await;
     // The last turn asks for something that is refused; the answer is awaited, and comes to nothing.
     tell(&node, &first, "place", "no such queue").await;
@@ -59,11 +59,11 @@ async fn a_session_that_ends_with_its_interaction_in_hand_has_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_gives_back_what_sessions_hold_and_blames_nobody() {
-    let site = Site::open("email", &["driver", "waits"], true);
-    let (engine, plugins) = plugins(&["driver", "waits"]).await;
-    let node = Node::start(settings(&[&site], &["driver", "waits"]), engine, plugins).await.expect("a node");
-    // `driver` does not end when it is asked to, `waits` does; neither has finished with its interaction.
-    let stubborn = site.submit("driver").await;
+    let site = Site::open("email", &["obeys", "waits"], true);
+    let (engine, plugins) = plugins(&["obeys", "waits"]).await;
+    let node = Node::start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await.expect("a node");
+    // `obeys` does not end when it is asked to, `waits` does; neither has finished with its interaction.
+    let stubborn = site.submit("obeys").await;
     let willing = site.submit("waits").await;
     session(&node, &stubborn).await;
     session(&node, &willing).await;

@@ -7,10 +7,10 @@ use crate::support::{Site, plugins, session, settings, tell, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_go_to_the_server_the_interaction_came_from() {
-    let (email, chat) = (Site::open("email", &["driver"], true), Site::open("chat", &["driver"], true));
-    let (engine, plugins) = plugins(&["driver"]).await;
-    let node = Node::start(settings(&[&email, &chat], &["driver"]), engine, plugins).await.expect("a node");
-    let (first, second) = (email.submit("driver").await, chat.submit("driver").await);
+    let (email, chat) = (Site::open("email", &["obeys"], true), Site::open("chat", &["obeys"], true));
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = Node::start(settings(&[&email, &chat], &["obeys"]), engine, plugins).await.expect("a node");
+    let (first, second) = (email.submit("obeys").await, chat.submit("obeys").await);
     assert_ne!(first, second, "ids of two servers differ");
     for (interaction, server) in [(&first, "email"), (&second, "chat")] {
         let session = session(&node, interaction).await;
@@ -26,11 +26,11 @@ async fn requests_go_to_the_server_the_interaction_came_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_and_comes_back_loses_nothing_and_the_other_goes_on() {
-    let (email, chat) = (Site::open("email", &["driver"], true), Site::open("chat", &["driver"], true));
-    let (engine, plugins) = plugins(&["driver"]).await;
-    let node = Node::start(settings(&[&email, &chat], &["driver"]), engine, plugins).await.expect("a node");
-    let interaction = email.submit("driver").await;
-    let other = chat.submit("driver").await;
+    let (email, chat) = (Site::open("email", &["obeys"], true), Site::open("chat", &["obeys"], true));
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = Node::start(settings(&[&email, &chat], &["obeys"]), engine, plugins).await.expect("a node");
+    let interaction = email.submit("obeys").await;
+    let other = chat.submit("obeys").await;
     let first = session(&node, &interaction).await;
     let undisturbed = session(&node, &other).await;
 
@@ -55,9 +55,9 @@ async fn a_server_that_goes_away_and_comes_back_loses_nothing_and_the_other_goes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_ours_in_orchestration_system_is_cleaned_up() {
-    let site = Site::open("email", &["driver"], true);
-    let (engine, plugins) = plugins(&["driver"]).await;
-    let node = Node::start(settings(&[&site], &["driver"]), engine, plugins).await.expect("a node");
+    let site = Site::open("email", &["obeys"], true);
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
     // The node listens once it pulls: both leave with the connection.
     until("the node pulls", async || (node.status().pulls[0].asked > 0).then_some(())).await;
     let owned_by = |node: &str| {

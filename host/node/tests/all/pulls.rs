@@ -6,12 +6,12 @@ use crate::support::{Site, add_plugin, plugins, session, settings, tell, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_without_its_plugin_is_not_pulled_until_it_is_there() {
-    let site = Site::open("email", &["driver", "waits"], true);
-    let (engine, plugins) = plugins(&["driver"]).await;
+    let site = Site::open("email", &["obeys", "waits"], true);
+    let (engine, plugins) = plugins(&["obeys"]).await;
     let node =
-        Node::start(settings(&[&site], &["driver", "waits"]), engine.clone(), plugins.clone()).await.expect("a node");
+        Node::start(settings(&[&site], &["obeys", "waits"]), engine.clone(), plugins.clone()).await.expect("a node");
     let missing = site.submit("waits").await;
-    let there = site.submit("driver").await;
+    let there = site.submit("obeys").await;
     session(&node, &there).await;
     let pull = node.status().pulls.into_iter().find(|pull| pull.strategy == "waits").expect("a pull");
     assert_eq!(pull.state, PullState::NoPlugin);
@@ -22,27 +22,27 @@ async fn a_strategy_without_its_plugin_is_not_pulled_until_it_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_the_server_does_not_know_rests_alone() {
-    let site = Site::open("email", &["driver"], true);
-    let (engine, plugins) = plugins(&["driver", "waits"]).await;
-    let node = Node::start(settings(&[&site], &["driver", "waits"]), engine, plugins).await.expect("a node");
+    let site = Site::open("email", &["obeys"], true);
+    let (engine, plugins) = plugins(&["obeys", "waits"]).await;
+    let node = Node::start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await.expect("a node");
     let resting =
         until("a rest", async || node.status().pulls.into_iter().find(|pull| pull.state == PullState::Resting)).await;
     assert_eq!(resting.strategy, "waits");
     assert_eq!(resting.problem, "__we_error_strategy_does_not_exist (107)");
     assert!((60_000..=120_000).contains(&resting.rest_ms), "{resting:?}");
-    let interaction = site.submit("driver").await;
+    let interaction = site.submit("obeys").await;
     session(&node, &interaction).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_sessions_than_allowed_and_the_rest_follow() {
-    let site = Site::open("email", &["driver"], true);
-    let (engine, plugins) = plugins(&["driver"]).await;
-    let mut settings = settings(&[&site], &["driver"]);
+    let site = Site::open("email", &["obeys"], true);
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let mut settings = settings(&[&site], &["obeys"]);
     settings.options.max_sessions = 3;
     let node = Node::start(settings, engine, plugins).await.expect("a node");
     for _ in 0..10 {
-        site.submit("driver").await;
+        site.submit("obeys").await;
     }
     let mut done = 0;
     while done < 10 {
@@ -58,18 +58,18 @@ async fn no_more_sessions_than_allowed_and_the_rest_follow() {
     }
     let counters = node.status().counters;
     assert_eq!((counters.pulled, counters.finished), (10, 10));
-    assert_eq!(site.queue("inbound.driver").await.waiting, 0);
+    assert_eq!(site.queue("inbound.obeys").await.waiting, 0);
 }
 
 #[tokio::test]
 async fn settings_that_contradict_themselves_are_refused() {
-    let site = Site::open("email", &["driver"], true);
+    let site = Site::open("email", &["obeys"], true);
     let (engine, plugins) = plugins(&[]).await;
-    let mut wrong = settings(&[&site], &["driver"]);
+    let mut wrong = settings(&[&site], &["obeys"]);
     wrong.links[0].strategies.push("dirver".into());
     let error = Node::start(wrong, engine.clone(), plugins.clone()).await.expect_err("no such strategy");
     assert_eq!(error, StartError::UnknownStrategy { server: "email".into(), strategy: "dirver".into() });
-    let twice = settings(&[&site, &site], &["driver"]);
+    let twice = settings(&[&site, &site], &["obeys"]);
     let error = Node::start(twice, engine, plugins).await.expect_err("two links of one name");
     assert_eq!(error.to_string(), "link `email` is configured twice; remove one");
 }

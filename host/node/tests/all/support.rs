@@ -42,7 +42,7 @@ fn guest(name: &str) -> PathBuf {
     let folder = BUILT.get_or_init(|| {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = target.join("wasm32-wasip2/guest/examples");
-        if !["driver", "waits", "route_anyone", "hostile_trap"]
+        if !["obeys", "waits", "route_anyone", "hostile_trap"]
             .iter()
             .all(|n| folder.join(n).with_extension("wasm").exists())
         {
@@ -355,7 +355,7 @@ pub async fn session(node: &Node, interaction: &str) -> SessionStatus {
     .await
 }
 
-/// Tells the `driver` of this interaction to do something.
+/// Tells the `obeys` of this interaction to do something.
 pub async fn tell(node: &Node, session: &SessionStatus, name: &str, data: &str) {
     // The session is listed a moment before it takes events.
     until("the session takes events", async || node.send_event(&session.id, name, data).ok()).await;

@@ -74,6 +74,7 @@ pub(crate) struct Now {
 }
 
 /// What comes in.
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind, and a box each would cost more")]
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A stream was opened.
@@ -85,6 +86,7 @@ pub(crate) enum Input {
 }
 
 /// What goes out to clients.
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind, and a box each would cost more")]
 #[derive(Debug)]
 pub(crate) enum Output {
     /// An event.
@@ -105,6 +107,7 @@ pub(crate) struct Outbox {
 }
 
 /// What a request comes to.
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large kind, and a box each would cost more")]
 enum Reply {
     /// This is the answer.
     Now(EventMessage),

@@ -68,6 +68,8 @@ async fn silence_and_noise_are_ended_and_good_clients_served() {
     let server = open(settings, &folder.path().join("store.db"));
     let Endpoint::Tcp(address) = tcp(&server).await else { panic!("no address") };
 
+    let (early, _early_events) = connect(&Endpoint::Tcp(address.clone()), ClientType::MediaServer).await;
+
     // As many as there is room for, twice over: the second half gets in when the first is thrown out.
     let mut silent = Vec::new();
     for number in 0..8_u8 {
@@ -84,5 +86,6 @@ async fn silence_and_noise_are_ended_and_good_clients_served() {
     }
     let (media, _media_events) = connect(&Endpoint::Tcp(address.clone()), ClientType::MediaServer).await;
     acked(media.request(submit("a question")).await.unwrap());
+    acked(early.request(submit("registered in time, and not thrown out later")).await.unwrap());
     server.shutdown().await;
 }

@@ -99,7 +99,8 @@ impl Table {
             }
             Happening::Revoked { interaction, reason } => {
                 let is_it = |other: &str| other == interaction;
-                self.invitations.retain(|(_, invite)| !invite.interaction.as_ref().is_some_and(|i| is_it(&i.interaction_id)));
+                self.invitations
+                    .retain(|(_, invite)| !invite.interaction.as_ref().is_some_and(|i| is_it(&i.interaction_id)));
                 self.in_hand.retain(|(_, held)| !is_it(&held.interaction_id));
                 steps.at_desk(server, "revoked", &format!("{interaction} {reason}"))
             }
@@ -116,7 +117,10 @@ impl Table {
 
     async fn obey(&mut self, words: &[&str], desks: &[Desk], steps: &Steps) -> anyhow::Result<()> {
         let desk_of = |server: &str| {
-            desks.iter().find(|desk| desk.server == server).ok_or_else(|| anyhow::anyhow!("there is no desk at {server}"))
+            desks
+                .iter()
+                .find(|desk| desk.server == server)
+                .ok_or_else(|| anyhow::anyhow!("there is no desk at {server}"))
         };
         match words {
             ["help" | "?"] => output::line(HELP),

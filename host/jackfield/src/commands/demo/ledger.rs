@@ -199,9 +199,8 @@ impl Ledger {
 
     /// Interactions that are neither stopped nor finished.
     pub fn present(&self) -> u64 {
-        let gone = |place: &Place| {
-            matches!(place, Place::StoppedByStrategy(_) | Place::DoneByAgent(_) | Place::Stopped)
-        };
+        let gone =
+            |place: &Place| matches!(place, Place::StoppedByStrategy(_) | Place::DoneByAgent(_) | Place::Stopped);
         self.rows.values().filter(|row| !gone(&row.place)).count() as u64
     }
 

@@ -69,7 +69,8 @@ impl Report {
         }
         let present = self.book.ledger.present();
         if present != self.left {
-            problems.push(format!("by their events {present} interactions are left, but the servers have {}", self.left));
+            problems
+                .push(format!("by their events {present} interactions are left, but the servers have {}", self.left));
         }
         if !self.book.came_to_rest {
             problems.push("it did not come to rest in time".to_owned());
@@ -87,12 +88,14 @@ impl Report {
         }
         let ledger = &self.book.ledger;
         let rows = ledger.queues.iter().map(|((server, queue), counts)| {
-            let numbers = [counts.submitted, counts.placed, counts.taken, counts.waiting].map(|count| count.to_string());
+            let numbers =
+                [counts.submitted, counts.placed, counts.taken, counts.waiting].map(|count| count.to_string());
             [vec![server.clone(), queue.clone()], numbers.into()].concat()
         });
         output::line(output::table(&["SERVER", "QUEUE", "#SUBMITTED", "#PLACED", "#TAKEN", "#WAITING"], rows))?;
         let rows = ledger.strategies.iter().map(|(strategy, counts)| {
-            let numbers = [counts.taken, counts.stopped, counts.placed, counts.delivered].map(|count| count.to_string());
+            let numbers =
+                [counts.taken, counts.stopped, counts.placed, counts.delivered].map(|count| count.to_string());
             [vec![strategy.clone()], numbers.into()].concat()
         });
         output::line(output::table(&["STRATEGY", "#TAKEN", "#STOPPED", "#PLACED", "#DELIVERED"], rows))?;

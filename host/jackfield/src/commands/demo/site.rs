@@ -69,7 +69,9 @@ fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<(
         application.insert("plugins".into(), Value::String(plugins.display().to_string()));
         let options = application.entry("options").or_insert_with(|| Value::Table(Table::new()));
         let orchestration = options.as_table_mut().map(|options| options.entry("orchestration"));
-        if let Some(Value::Table(orchestration)) = orchestration.map(|entry| entry.or_insert_with(|| Value::Table(Table::new()))) {
+        if let Some(Value::Table(orchestration)) =
+            orchestration.map(|entry| entry.or_insert_with(|| Value::Table(Table::new())))
+        {
             orchestration.insert("rejection-rest".into(), Value::Integer(REJECTION_REST_SECONDS));
         }
     }

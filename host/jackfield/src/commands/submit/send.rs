@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use jackfield_link::{Client, Link, LinkError};
+use jackfield_link::{Client, Link, LinkError, LinkEvent};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, RequestSubmit};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::Server;
@@ -52,13 +53,24 @@ pub struct Target {
     server: Server,
     link: Link,
     retry_for: Duration,
+    /// Why there was no connection the last time.
+    down_because: watch::Receiver<String>,
 }
 
 impl Target {
     /// Starts to connect.
     pub fn open(server: &Server, retry_for: Duration) -> Target {
-        let (link, _events) = connect::link(server, connect::registration("jackfield submit", ClientType::MediaServer));
-        Target { server: server.clone(), link, retry_for }
+        // Not as a media server: nobody should send us requests for messages.
+        let (link, mut events) = connect::link(server, connect::registration("jackfield submit", ClientType::Proxy));
+        let (down_because, receiver) = watch::channel(String::from("no answer"));
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if let LinkEvent::Down { reason, .. } = event {
+                    down_because.send_replace(reason);
+                }
+            }
+        });
+        Target { server: server.clone(), link, retry_for, down_because: receiver }
     }
 
     /// Sends until there is an answer, or `retry_for` has passed since the last attempt began in vain.
@@ -69,7 +81,7 @@ impl Target {
                 Ok(Some(client)) => client,
                 Ok(None) => return Outcome::Unreachable("the connection was closed".into()),
                 Err(_) => {
-                    let waited = LinkError::Down(format!("no connection within {:?}", self.retry_for));
+                    let waited = LinkError::Down(self.down_because.borrow().clone());
                     return Outcome::Unreachable(connect::unreachable(&self.server, &waited).0);
                 }
             };

@@ -74,8 +74,8 @@ impl Source {
                 std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
                 pieces.push(Piece::Lines(path.clone()));
             } else {
-                let found = jackfield_mail::message_files(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
+                let found =
+                    jackfield_mail::message_files(path).with_context(|| format!("cannot read {}", path.display()))?;
                 if found.is_empty() {
                     return Err(Usage(format!("there is no message in {}", path.display())).into());
                 }
@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_line_becomes_a_request() {
-        let line = br#"{"mediaType":"chat","queue":"chat.inbound","isOnline":true,"userData":{"Subject":"hello","Age":7}}"#;
+        let line =
+            br#"{"mediaType":"chat","queue":"chat.inbound","isOnline":true,"userData":{"Subject":"hello","Age":7}}"#;
         let request = parse_line(line, Some("other")).expect("a request");
         assert_eq!((request.queue.as_str(), request.is_online), ("chat.inbound", true));
         let data = request.user_data.expect("user data");

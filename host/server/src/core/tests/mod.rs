@@ -1,5 +1,7 @@
 //! The core against a store in memory: no I/O, no time that passes by itself.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "`[id.clone()]` reads as what it is: one id")]
+
 mod clients;
 mod delivery;
 mod idempotency;

@@ -1,0 +1,167 @@
+//! What one session costs: to start, for each turn, and in memory while it waits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jackfield_strategy::{
+    Engine, Facts, Plugin, Session, SessionEvent, SessionStart, Settings, Turn, TurnError, Turns,
+};
+use tokio::sync::watch;
+
+use super::measure::{microseconds_each, process_cpu, resident_kib};
+use super::{Aim, Figure};
+use crate::cli::Bench;
+
+/// Sessions of the start benchmark, one after the other.
+const STARTS: usize = 2_000;
+/// Turns of the turn benchmark.
+const TURNS: usize = 50_000;
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counts turns; stands where the node does.
+pub struct Counting(watch::Sender<u64>);
+
+impl Counting {
+    /// With a receiver of the number of turns so far.
+    pub fn new() -> (Arc<Counting>, watch::Receiver<u64>) {
+        let (sender, receiver) = watch::channel(0);
+        (Arc::new(Counting(sender)), receiver)
+    }
+}
+
+impl Turns for Counting {
+    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+        self.0.send_replace(turn.number);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+struct Nothing;
+
+impl Facts for Nothing {
+    fn list_item(&self, _list: &str, _item: &str, _key: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn parameter(&self, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+/// An engine for so many sessions.
+pub fn engine(sessions: usize) -> anyhow::Result<Engine> {
+    Ok(Engine::new(Settings { sessions, ..Settings::default() })?)
+}
+
+/// A guest of the folder of guests.
+pub async fn guest(engine: &Engine, arguments: &Bench, name: &str) -> anyhow::Result<Plugin> {
+    let path = arguments.guests.join(format!("{name}.wasm"));
+    engine.load(&path).await.with_context(|| format!("{}; `cargo xtask guests` makes it", path.display()))
+}
+
+/// Start a session with nothing in hand.
+pub async fn start(engine: &Engine, plugin: &Plugin, turns: Arc<Counting>) -> Session {
+    let start = SessionStart {
+        id: uuid::Uuid::now_v7().simple().to_string(),
+        plugin: plugin.clone(),
+        parameters: Vec::new(),
+        interactions: Vec::new(),
+        facts: Arc::new(Nothing),
+        turns,
+        checkpoint: None,
+    };
+    engine.start(start).await
+}
+
+/// Wait until `turns` turns have ended.
+pub async fn until(receiver: &mut watch::Receiver<u64>, turns: u64) -> anyhow::Result<()> {
+    tokio::time::timeout(PATIENCE, receiver.wait_for(|number| *number >= turns))
+        .await
+        .context("a session is stuck")??;
+    Ok(())
+}
+
+fn nudge() -> SessionEvent {
+    SessionEvent::Message { name: "nudge".into(), data: "{}".into() }
+}
+
+/// From nothing to the end of the first turn, and away again.
+pub async fn instantiate(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let engine = engine(64)?;
+    let plugin = guest(&engine, arguments, "waits").await?;
+    let mut spent = Duration::ZERO;
+    // The first round warms up.
+    for measured in [false, true] {
+        let before = process_cpu();
+        for _ in 0..STARTS {
+            let (turns, mut receiver) = Counting::new();
+            let session = start(&engine, &plugin, turns).await;
+            until(&mut receiver, 1).await?;
+            session.kill("measured");
+            session.ended().await;
+        }
+        if measured {
+            spent = process_cpu().saturating_sub(before);
+        }
+    }
+    let value = microseconds_each(spent, STARTS);
+    let name = "instantiate, first call, and end";
+    Ok(vec![Figure { name, value, unit: "CPU µs", aim: Some(Aim::Under(40.0)) }])
+}
+
+/// A turn of a session that is there: an event in, nothing asked for, wait again. No disk.
+pub async fn warm_turn(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let engine = engine(64)?;
+    let plugin = guest(&engine, arguments, "echo").await?;
+    let (turns, mut receiver) = Counting::new();
+    let session = start(&engine, &plugin, turns).await;
+    until(&mut receiver, 1).await?;
+    let mut spent = Duration::ZERO;
+    let mut number = 1;
+    for measured in [false, true] {
+        let before = process_cpu();
+        for _ in 0..TURNS {
+            session.deliver(nudge())?;
+            number += 1;
+            until(&mut receiver, number).await?;
+        }
+        if measured {
+            spent = process_cpu().saturating_sub(before);
+        }
+    }
+    session.kill("measured");
+    session.ended().await;
+    let value = microseconds_each(spent, TURNS);
+    Ok(vec![Figure { name: "warm turn", value, unit: "CPU µs", aim: Some(Aim::Under(10.0)) }])
+}
+
+/// Resident memory of sessions that wait.
+pub async fn memory(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let wanted = usize::try_from(arguments.sessions).unwrap_or(usize::MAX);
+    let engine = engine(wanted)?;
+    let count = wanted.min(engine.capacity());
+    let plugin = guest(&engine, arguments, "waits").await?;
+    let before = resident_kib();
+    let mut sessions = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (turns, mut receiver) = Counting::new();
+        let session = start(&engine, &plugin, turns).await;
+        until(&mut receiver, 1).await?;
+        sessions.push(session);
+    }
+    let value = (resident_kib() - before) / count.max(1) as f64;
+    for session in &sessions {
+        session.kill("measured");
+    }
+    for session in sessions {
+        session.ended().await;
+    }
+    Ok(vec![
+        Figure { name: "resident memory of a waiting session", value, unit: "KiB", aim: Some(Aim::Under(80.0)) },
+        Figure { name: "sessions waiting meanwhile", value: count as f64, unit: "sessions", aim: None },
+    ])
+}

@@ -26,6 +26,14 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// What goes to the log.
+    pub fn log_filter(&self) -> String {
+        let default = if matches!(self.command, Command::Bench(_)) { "error,strategy=off" } else { "info" };
+        self.global.log.clone().unwrap_or_else(|| default.to_owned())
+    }
+}
+
 /// Arguments of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
@@ -36,8 +44,9 @@ pub struct Global {
     #[arg(long, global = true)]
     pub json: bool,
     /// What goes to the log on standard error: a level, or `level,crate=level,...`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info", env = "JACKFIELD_LOG")]
-    pub log: String,
+    /// Default: `info`; of benchmarks, whose guests misbehave on purpose, only errors.
+    #[arg(long, global = true, value_name = "FILTER", env = "JACKFIELD_LOG")]
+    pub log: Option<String>,
     /// Stop when standard input ends.
     #[arg(long, global = true, hide = true)]
     pub with_parent: bool,

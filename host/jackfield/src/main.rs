@@ -24,7 +24,7 @@ use cli::Cli;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.global.json;
-    let result = output::start_log(&cli.global).and_then(|()| {
+    let result = output::start_log(&cli.log_filter(), json).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let result = runtime.block_on(commands::dispatch(cli));
         // Blocking reads of a terminal cannot be ended; they must not hold the program up.

@@ -7,7 +7,6 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::Global;
 use crate::exit::Usage;
 
 /// One line (or several) of result.
@@ -67,12 +66,12 @@ pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> 
 ///
 /// # Errors
 /// The filter is not one.
-pub fn start_log(global: &Global) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(&global.log).map_err(|error| {
-        Usage(format!("--log {}: {error}; write a level such as `info`, or `info,jackfield_node=debug`", global.log))
+pub fn start_log(filter: &str, json: bool) -> anyhow::Result<()> {
+    let parsed = EnvFilter::builder().parse(filter).map_err(|error| {
+        Usage(format!("--log {filter}: {error}; write a level such as `info`, or `info,jackfield_node=debug`"))
     })?;
     let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(is_terminal_error());
-    let started = if global.json { builder.json().try_init() } else { builder.compact().try_init() };
+        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr).with_ansi(is_terminal_error());
+    let started = if json { builder.json().try_init() } else { builder.compact().try_init() };
     started.map_err(anyhow::Error::from_boxed).context("cannot start the log")
 }

@@ -177,13 +177,13 @@ proptest! {
             }
             let asked: usize = open.iter().map(|pull| pull.count).sum();
             prop_assert!(asked + sessions.iter().sum::<usize>() <= max);
-            for strategy in 0..3 {
+            for (strategy, sessions) in sessions.iter().enumerate() {
                 let asked: usize = open.iter().filter(|p| p.strategy == strategy).map(|p| p.count).sum();
-                prop_assert!(asked + sessions[strategy] <= limit(strategy));
+                prop_assert!(asked + sessions <= limit(strategy));
             }
         }
         // When the faults stop, everybody is pulled: all sessions end, each pull takes one and its session ends.
-        for link in 0..2 { if !up[link] { scheduler.link_up(link); } }
+        for (link, up) in up.iter().enumerate() { if !up { scheduler.link_up(link); } }
         for (strategy, count) in sessions.iter().enumerate() {
             for _ in 0..*count { scheduler.session_ended(strategy); }
         }

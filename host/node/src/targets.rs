@@ -317,7 +317,7 @@ impl LinkTask {
                 (target, Destination::Agent(event.agent), virtual_queue)
             }
         };
-        self.release(&interaction);
+        self.release_from(&session, &interaction);
         if let Some(running) = self.sessions.get_mut(&session) {
             running.done(request, Outcome::Routed(Routed { target, destination, virtual_queue }));
         }

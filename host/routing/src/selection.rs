@@ -145,6 +145,8 @@ enum State {
 }
 
 type LaneKey = (LinkId, Arc<str>);
+/// Agents an interaction is not offered to, and until when.
+type Excluded = Vec<(Arc<str>, Instant)>;
 
 #[derive(Debug)]
 enum Timer {
@@ -159,7 +161,7 @@ pub struct Selection {
     lanes: BTreeMap<LaneKey, Lane>,
     routes: HashMap<RouteId, Route>,
     by_interaction: HashMap<(LinkId, String), RouteId>,
-    excluded: HashMap<(LinkId, String), Vec<(Arc<str>, Instant)>>,
+    excluded: HashMap<(LinkId, String), Excluded>,
     timers: BTreeMap<(Instant, u64), Timer>,
     sequence: u64,
     outputs: VecDeque<Output>,
@@ -474,6 +476,6 @@ impl Selection {
     }
 }
 
-fn is_excluded(excluded: Option<&Vec<(Arc<str>, Instant)>>, agent: &str, now: Instant) -> bool {
+fn is_excluded(excluded: Option<&Excluded>, agent: &str, now: Instant) -> bool {
     excluded.is_some_and(|list| list.iter().any(|(who, until)| **who == *agent && *until > now))
 }

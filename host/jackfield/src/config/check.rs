@@ -114,7 +114,7 @@ fn references(site: &Site, notes: &Notes) {
         strategies.must_have(&submitter.strategy, notes);
     }
     for agent in &site.agents {
-        for place in &agent.place {
+        if let Some(place) = &agent.place {
             places.must_have(place, notes);
         }
         for (skill, _) in &agent.skills {

@@ -19,10 +19,8 @@ impl Guest for Strategy {
         let mut room: Vec<u8> = Vec::with_capacity(BYTES);
         let found = found_in(&room);
         events::send(&session::id(), if found { "found" } else { "clean" }, "null");
-        for at in 0..BYTES {
-            room.push(SECRET[at % SECRET.len()]);
-        }
-        if !std::hint::black_box(&room).ends_with(&[SECRET[7]]) {
+        room.extend(SECRET.iter().cycle().take(BYTES));
+        if !std::hint::black_box(&room).ends_with(&SECRET) {
             return Err("the secret was not written".into());
         }
         std::mem::forget(room);

@@ -3,11 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Usage;
+
+/// A line under the headings, and nothing else that gets in the way of reading.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// One line (or several) of result.
 ///
@@ -50,7 +52,7 @@ pub fn is_terminal_error() -> bool {
 /// A table; columns whose heading begins with `#` are numbers, set to the right.
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
     for row in rows {
         let cells = row.into_iter().zip(headings).map(|(text, heading)| {

@@ -1,5 +1,8 @@
 //! When to stop: Ctrl-C, SIGTERM, or the end of the parent process.
 
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -7,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::Exit;
 use crate::output;
 
+/// Signals that come within this time of the first are the same one.
+const SAME_STOP: Duration = Duration::from_millis(200);
 /// Bytes read at once from a parent that only holds the pipe open.
 const PARENT_READ_BYTES: usize = 64;
 
@@ -33,6 +38,9 @@ pub fn stop_token(with_parent: bool) -> anyhow::Result<CancellationToken> {
                 std::process::exit(i32::from(Exit::Failed as u8));
             }
             stop.cancel();
+            // One stop may reach us twice, by the process and by its group.
+            tokio::time::sleep(SAME_STOP).await;
+            let _ = (interrupt.recv().now_or_never(), terminate.recv().now_or_never());
         }
     });
     if with_parent {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The program, with no settings from the environment of the tests.
 pub fn jackfield() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-    command.env_remove("JACKFIELD_SITE").env_remove("JACKFIELD_LOG").env("NO_COLOR", "1");
+    command.env_remove("JACKFIELD_SITE").env("JACKFIELD_LOG", "warn").env("NO_COLOR", "1");
     command
 }
 

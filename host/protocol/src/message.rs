@@ -55,4 +55,5 @@ into_message! { event::Message:
     Reporting(EventReporting),
     ServerStatus(EventServerStatus),
     ForcedAgentStateChange(EventForcedAgentStateChange),
+    PropertiesChanged(EventPropertiesChanged),
 }

@@ -73,8 +73,8 @@ pub enum Request {
     CancelRoute(RequestId),
     /// `routing.deliver`
     Deliver { interaction: InteractionId, to: Destination },
-    /// `virtual-queues.attach`
-    AttachVirtualQueue { interaction: InteractionId, virtual_queue: String, data: Vec<KvPair> },
+    /// `virtual-queues.attach`: append `added`, ids included, to the user data.
+    AttachVirtualQueue { interaction: InteractionId, virtual_queue: String, added: Vec<KvPair> },
     /// `events.send`
     SendEvent { session: String, name: String, data: String },
 }
@@ -115,8 +115,8 @@ impl Request {
                         Destination::Workbin(workbin) => workbin.name.len() + workbin.owner.len(),
                     }
             }
-            Request::AttachVirtualQueue { interaction, virtual_queue, data } => {
-                interaction.len() + virtual_queue.len() + pairs_bytes(data)
+            Request::AttachVirtualQueue { interaction, virtual_queue, added } => {
+                interaction.len() + virtual_queue.len() + pairs_bytes(added)
             }
             Request::SendEvent { session, name, data } => session.len() + name.len() + data.len(),
         };

@@ -2,7 +2,7 @@
 //!
 //! The router's party ends when the invitation goes out. Unless the agent accepts, the interaction is
 //! back where it was taken from, in its old place, and for [`FIRST_REFUSAL`] only the router that
-//! offered it may take it, so that it can offer it to somebody else.
+//! offered it may take it, by its id, so that it can offer it to somebody else.
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::request_deliver::Target;
@@ -37,7 +37,15 @@ pub(super) struct Invitation {
     pub(super) timer: TimerKey,
 }
 
-/// An interaction that only one client may take for a moment.
+impl Invitation {
+    /// The clients it is between: the router's, while that is there, and the agent's.
+    pub(super) fn parties(&self) -> impl Iterator<Item = ClientId> {
+        self.router.map(|(router, _)| router).into_iter().chain([self.client])
+    }
+}
+
+/// An interaction that only one client may take for a moment, by its id: a view would give it out as
+/// new work.
 #[derive(Debug)]
 pub(super) struct Refusal {
     client: ClientId,
@@ -45,7 +53,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn is_for(&self, client: ClientId) -> bool {
+    fn is_for(&self, client: ClientId) -> bool {
         self.client == client
     }
 }
@@ -235,7 +243,7 @@ impl Core {
         self.event(router, EventMessage::Delivery(delivery));
     }
 
-    /// Whether an interaction is kept for another client.
+    /// Whether an interaction is kept for another client; asked where it is pulled by its id.
     pub(super) fn is_kept_from(&self, client: ClientId, id: &str) -> bool {
         self.refusals.get(id).is_some_and(|refusal| !refusal.is_for(client))
     }

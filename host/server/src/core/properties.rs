@@ -2,9 +2,11 @@
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::{
-    EventInteraction, ReportingName, RequestChangeProperties, RequestGetInteractionProperties,
+    EventInteraction, EventPropertiesChanged, Interaction, ReportingName, RequestChangeProperties, RequestGetInteractionProperties,
 };
 
+use super::delivery::Invitation;
+use super::holding::Holder;
 use super::reporting::Party;
 use super::{Answered, ClientId, Core, Reply, acknowledge, checks};
 use crate::store::{Write, custom_values};
@@ -19,7 +21,8 @@ impl Core {
         Ok(Reply::Now(EventMessage::Interaction(EventInteraction { interaction })))
     }
 
-    /// For its holder, and for the media server that submitted it, wherever it is.
+    /// For its holder, and for the media server that submitted it, wherever it is. Who has it and did not
+    /// change it is told.
     pub(super) fn change_properties(&mut self, client: ClientId, request: RequestChangeProperties) -> Answered {
         let RequestChangeProperties { interaction_id: id, changed, deleted, added, is_online, priority, external_id } =
             request;
@@ -62,6 +65,7 @@ impl Core {
         entry.external_id = external_id.unwrap_or(entry.external_id);
         entry.custom = custom_values(&self.settings.custom_properties, interaction.user_data.as_ref());
         entry.apply_to(&mut interaction);
+        let news = self.news_for_others(client, &interaction);
 
         self.bodies.put(interaction.clone(), self.sequence);
         self.outbox.writes.push(Write::Update { interaction: Box::new(interaction), from, to: entry.clone() });
@@ -81,6 +85,31 @@ impl Core {
         if !is_out {
             self.rest(entry);
         }
+        for (other, interaction) in news {
+            let interaction = Some(interaction);
+            self.event(other, EventMessage::PropertiesChanged(EventPropertiesChanged { interaction }));
+        }
         acknowledge()
+    }
+
+    /// What the clients that go by what they know of an interaction are told when this one changes it:
+    /// its holder; while it is offered, its router and the invited agent.
+    fn news_for_others(&self, client: ClientId, interaction: &Interaction) -> Vec<(ClientId, Interaction)> {
+        let id = &interaction.interaction_id;
+        let parties: Vec<ClientId> = match self.out.get(id).map(|out| &out.holder) {
+            None => Vec::new(),
+            Some(Holder::Router { client, .. } | Holder::Agent { client, .. }) => vec![*client],
+            Some(Holder::Invited { ticket }) => {
+                self.invitations.get(ticket).into_iter().flat_map(Invitation::parties).collect()
+            }
+        };
+        let others = parties.into_iter().filter(|&party| party != client);
+        others
+            .map(|other| {
+                let mut interaction = interaction.clone();
+                self.show_holder(id, &mut interaction);
+                (other, interaction)
+            })
+            .collect()
     }
 }

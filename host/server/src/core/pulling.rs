@@ -261,7 +261,7 @@ impl Core {
             Some(What::View(view)) => {
                 let holder = self.puller(client)?;
                 let Core { views, refusals, now, .. } = self;
-                let is_kept = |id: &str| refusals.get(id).is_some_and(|refusal| !refusal.is_for(client));
+                let is_kept = |id: &str| refusals.contains_key(id);
                 let taken = views.take(&view, count, request.ignore_hold, now.wall, &is_kept)?;
                 let taken = taken
                     .into_iter()
@@ -436,7 +436,7 @@ impl Core {
             if limit == 0 {
                 continue;
             }
-            let is_kept = |id: &str| refusals.get(id).is_some_and(|refusal| !refusal.is_for(pull.client));
+            let is_kept = |id: &str| refusals.contains_key(id);
             match views.take(&submitter.view, limit, pull.ignore_hold, now.wall, &is_kept) {
                 Ok(entries) => taken.extend(entries.into_iter().map(|entry| Taken {
                     entry,

@@ -157,7 +157,14 @@ fn rejected_it_is_back_and_the_router_has_first_refusal() {
     let other = scene.world.client(ClientType::RoutingEngine);
     assert!(scene.world.pulled(other, pull_ids(&[&id])).is_empty());
     assert!(scene.world.pulled(other, pull_view("all", 1)).is_empty());
+    // Nor does the router itself get it as new work.
+    assert!(scene.world.pulled(scene.router, pull_view("all", 1)).is_empty());
+    let held = scene.world.send(scene.router, "", pull_strategy("Triage", 1));
+    scene.world.pass(1_999);
+    assert_eq!(scene.world.reply(scene.router, held), None);
     assert_eq!(scene.world.pulled(scene.router, pull_ids(&[&id])), [id]);
+    scene.world.pass(1);
+    assert_eq!(scene.world.reply(scene.router, held), None);
 }
 
 #[test]
@@ -287,6 +294,52 @@ fn cleared_online_is_abandoned() {
         other => panic!("{other:?}"),
     }
     assert_eq!(scene.world.pulled(scene.router, pull_view("urgent", 1)), [id], "views see the new priority");
+}
+
+/// Who was told of a change, with the subject as it is now; nobody else was told anything.
+fn told(scene: &mut Scene, client: u64) -> Vec<String> {
+    let events = scene.world.events(client);
+    let subject = |event: EventMessage| match event {
+        EventMessage::PropertiesChanged(EventPropertiesChanged { interaction: Some(interaction) }) => {
+            interaction.user_data.and_then(|data| data.text("Subject").map(String::from)).expect("a subject")
+        }
+        other => panic!("{other:?}"),
+    };
+    events.into_iter().map(subject).collect()
+}
+
+fn new_subject(id: &str, subject: &str) -> RequestMessage {
+    RequestMessage::ChangeProperties(RequestChangeProperties {
+        interaction_id: id.into(),
+        changed: Some(KeyValueList::default().with("Subject", subject)),
+        ..RequestChangeProperties::default()
+    })
+}
+
+#[test]
+fn who_has_an_interaction_hears_of_changes_by_others() {
+    let mut scene = Scene::new();
+    let (media, router) = (scene.media, scene.router);
+    let (id, agent, ticket) = scene.offered();
+    scene.world.done(media, new_subject(&id, "while it rings"));
+    assert_eq!(told(&mut scene, router), ["while it rings"]);
+    assert_eq!(told(&mut scene, agent), ["while it rings"]);
+    scene.world.done(agent, reject(ticket, &id));
+    scene.delivery();
+    scene.world.done(media, new_subject(&id, "while it waits"));
+    assert!(told(&mut scene, router).is_empty() && told(&mut scene, media).is_empty());
+    scene.world.pulled(router, pull_ids(&[&id]));
+    scene.world.done(media, new_subject(&id, "while it is routed"));
+    assert_eq!(told(&mut scene, router), ["while it is routed"]);
+    scene.world.done(router, new_subject(&id, "by the router"));
+    assert!(told(&mut scene, router).is_empty(), "who made the change knows");
+    scene.world.done(router, deliver(&id, "ann"));
+    let EventMessage::Invite(invite) = scene.world.events(agent).remove(0) else { panic!("no invitation") };
+    scene.world.ask(agent, accept(invite.ticket_id, &id));
+    scene.delivery();
+    scene.world.done(media, new_subject(&id, "while it is handled"));
+    assert_eq!(told(&mut scene, agent), ["while it is handled"]);
+    assert!(told(&mut scene, router).is_empty(), "it is the agent's");
 }
 
 #[test]

@@ -53,15 +53,34 @@ pub fn is_terminal_error() -> bool {
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
+    let aligned = |text: &str, heading: &str| {
+        let right = heading.starts_with('#');
+        Cell::new(text).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
+    };
+    table.set_header(headings.iter().map(|heading| aligned(heading.trim_start_matches('#'), heading)));
     for row in rows {
-        let cells = row.into_iter().zip(headings).map(|(text, heading)| {
-            let right = heading.starts_with('#');
-            Cell::new(text).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
-        });
-        table.add_row(cells.collect::<Vec<_>>());
+        table.add_row(row.iter().zip(headings).map(|(text, heading)| aligned(text, heading)));
     }
-    table.to_string()
+    // The last column need not be filled up.
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// The same with the sums of all numbers below it, set off by another line; cells that are no whole numbers
+/// count nothing.
+pub fn table_with_totals(headings: &[&str], mut rows: Vec<Vec<String>>) -> String {
+    let sum = |index: usize| rows.iter().filter_map(|row| row.get(index)?.parse::<u64>().ok()).sum::<u64>();
+    let totals = headings.iter().enumerate().map(|(index, heading)| match index {
+        0 => "total".to_owned(),
+        _ if heading.starts_with('#') => sum(index).to_string(),
+        _ => String::new(),
+    });
+    rows.push(totals.collect());
+    let table = table(headings, rows);
+    let mut lines: Vec<&str> = table.lines().collect();
+    if let Some(rule) = lines.get(1).copied() {
+        lines.insert(lines.len().saturating_sub(1), rule);
+    }
+    lines.join("\n")
 }
 
 /// Starts the log on standard error, with the filter of `--log` or `JACKFIELD_LOG`.
@@ -76,4 +95,24 @@ pub fn start_log(filter: &str, json: bool) -> anyhow::Result<()> {
         tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr).with_ansi(is_terminal_error());
     let started = if json { builder.json().try_init() } else { builder.compact().try_init() };
     started.map_err(anyhow::Error::from_boxed).context("cannot start the log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_close_and_numbers_stand_to_the_right() {
+        let headings = ["QUEUE", "#WAITING"];
+        let rows = vec![vec!["in".into(), "7".into()], vec!["email.inbound".into(), "12".into()]];
+        let expected = [
+            " QUEUE           WAITING",
+            "─────────────────────────",
+            " in                    7",
+            " email.inbound        12",
+            "─────────────────────────",
+            " total                19",
+        ];
+        assert_eq!(table_with_totals(&headings, rows).lines().collect::<Vec<_>>(), expected);
+    }
 }

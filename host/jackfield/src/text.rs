@@ -1,5 +1,6 @@
 //! Small things between text and values: lengths of time, columns, user data.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jackfield_protocol::v1::Interaction;
@@ -35,6 +36,23 @@ pub fn time(milliseconds: i64) -> String {
         3_600_000..172_800_000 => format!("{} h", milliseconds / 3_600_000),
         _ => format!("{} d", milliseconds / 86_400_000),
     }
+}
+
+/// `1 queue`, `2 queues`.
+pub fn count(number: usize, noun: &str) -> String {
+    counted(number, noun, &format!("{noun}s"))
+}
+
+/// The same for a noun whose plural has a form of its own.
+pub fn counted(number: usize, singular: &str, plural: &str) -> String {
+    format!("{number} {}", if number == 1 { singular } else { plural })
+}
+
+/// `path` as it is written most shortly: from the current folder, where it is below that.
+pub fn path(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = path.strip_prefix(&here).ok().filter(|below| !below.as_os_str().is_empty());
+    below.unwrap_or(path).display().to_string()
 }
 
 /// `text` on one line, without control characters, at most `width` characters.
@@ -84,6 +102,16 @@ mod tests {
     fn times_as_people_say_them() {
         let said: Vec<String> = [-5, 340, 2_150, 240_000, 10_800_000, 172_800_000].map(time).into();
         assert_eq!(said, ["0 ms", "340 ms", "2.1 s", "4 min", "3 h", "2 d"]);
+    }
+
+    #[test]
+    fn counts_and_paths_as_people_write_them() {
+        assert_eq!((count(1, "queue"), count(0, "queue")), ("1 queue".into(), "0 queues".into()));
+        assert_eq!(counted(3, "strategy", "strategies"), "3 strategies");
+        let here = std::env::current_dir().expect("a folder");
+        assert_eq!(path(&here.join("var").join("demo")), "var/demo");
+        assert_eq!(path(&here), here.display().to_string());
+        assert_eq!(path(Path::new("/elsewhere/demo")), "/elsewhere/demo");
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn a_site_that_is_right() {
     let folder = tempfile::tempdir().expect("a folder");
     let (code, text) = check(folder.path(), RIGHT, &[]);
     assert_eq!(code, 0, "{text}");
-    says(&text, &["is right", "1 servers, 3 queues", "0 warnings"]);
+    says(&text, &["is right: 1 server, 3 queues, 1 view, 1 submitter, 1 strategy, 1 agent; 0 warnings"]);
 }
 
 #[test]
@@ -244,6 +244,59 @@ fn all_errors_are_reported_together_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_bad_view_condition_is_found_at_its_word() {
+    let view = "name = \"all\"\nqueue = \"email.inbound\"\n";
+    let condition = |written: &str| with(view, &format!("{view}condition = {written}\n"));
+    says(
+        &condition("\"priority > 1 and recieved_at is not null\""),
+        &[
+            "jackfield.toml:29:31: error",
+            "view `all` has a bad condition: unknown property `recieved_at`",
+            "did you mean `received_at`?",
+        ],
+    );
+    // Also where the text has several lines.
+    says(
+        &condition("'''\npriority > 1\n  and lowwer(subject) = 'x''''"),
+        &["jackfield.toml:31:7: error", "did you mean `lower`?"],
+    );
+    // With escapes the places in the file are other ones: the whole text is meant.
+    says(&condition("\"priority\\t> prio\""), &["jackfield.toml:29:13: error", "unknown property `prio`"]);
+    // Where the text ends too early.
+    says(&condition("\"priority >\""), &["jackfield.toml:29:", "view `all` has a bad condition"]);
+}
+
+#[test]
+fn a_bad_view_order_is_found_at_its_word() {
+    let view = "name = \"all\"\nqueue = \"email.inbound\"\n";
+    says(
+        &with(view, &format!("{view}order = \"priority desc, recieved_at\"\n")),
+        &["jackfield.toml:29:25: error", "has a bad order", "did you mean `received_at`?"],
+    );
+}
+
+#[test]
+fn condition_and_order_of_a_view_are_both_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let view = "queue = \"email.inbound\"\n";
+    let bad = format!("{view}condition = \"prioryti > 1\"\norder = \"recieved_at\"\n");
+    let (code, text) = check(folder.path(), &RIGHT.replacen(view, &bad, 1), &[]);
+    assert_eq!(code, 2, "{text}");
+    says(&text, &["did you mean `priority`?", "did you mean `received_at`?", "2 errors in the configuration"]);
+}
+
+#[test]
+fn a_bad_view_only_warns_when_a_server_starts() {
+    let site = support::Site::new();
+    let text = std::fs::read_to_string(site.path("jackfield.toml")).expect("the site");
+    let bad = text.replacen("queue = \"in\"", "queue = \"in\"\ncondition = \"prioryti > 1\"", 1);
+    site.write("jackfield.toml", &bad);
+    let output = site.command(&["check"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2), "{}", output_text(&output));
+    assert!(site.server().stop().success());
+}
+
+#[test]
 fn errors_as_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let (code, text) = check(folder.path(), &RIGHT.replacen("{ email", "{ fax", 1), &["--json"]);
@@ -261,7 +314,7 @@ fn warnings_do_not_stop_but_strict_does() {
     let text = RIGHT.replacen("name = \"orchestration_system\"", "name = \"other\"", 1);
     let (code, said) = check(folder.path(), &text, &[]);
     assert_eq!(code, 0, "{said}");
-    says(&said, &[": warning\n", "has no queue `orchestration_system`", "1 warnings"]);
+    says(&said, &[": warning\n", "has no queue `orchestration_system`", "1 warning"]);
     assert_eq!(check(folder.path(), &text, &["--strict"]).0, 2);
 }
 

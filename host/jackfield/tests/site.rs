@@ -42,6 +42,18 @@ fn the_demo_adds_up_and_leaves_nothing_running() {
     assert_eq!(sum("queues", "waiting"), number(&result, "left"), "{result}");
     assert_eq!(sum("agents", "accepted"), sum("strategies", "delivered"), "{result}");
     assert!(sum("agents", "done") > 0, "{result}");
+    for row in result["queues"].as_array().expect("a list") {
+        let came = number(row, "submitted") + number(row, "placed") + number(row, "returned");
+        assert_eq!(came, number(row, "taken") + number(row, "waiting"), "{row}");
+    }
+    for row in result["strategies"].as_array().expect("a list") {
+        let went = ["placed", "delivered", "stopped", "returned"].map(|key| number(row, key)).iter().sum::<u64>();
+        assert_eq!(went, number(row, "taken"), "{row}");
+    }
+    assert_eq!(sum("strategies", "taken"), sum("queues", "taken"), "{result}");
+    assert_eq!(sum("strategies", "messages"), sum("messages", "count"), "{result}");
+    assert!(sum("messages", "count") > 0, "{result}");
+    assert!(result["unreadable"].as_array().is_some_and(|files| files.len() == 2), "{result}");
 
     let site = result["site"].as_str().expect("the site");
     for command in ["queues", "sessions"] {

@@ -11,6 +11,7 @@
 //! requests about it never leave that task, so affinity needs no look-up and no lock. What links
 //! share is small: the pull scheduler (`pulling`), the directory of sessions, and counters.
 
+mod changes;
 mod endings;
 mod facts;
 mod failures;

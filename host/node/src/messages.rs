@@ -35,6 +35,9 @@ pub(crate) enum Step {
     Send,
 }
 
+/// How long a media server may take to make or send a message.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+
 impl LinkTask {
     pub(crate) fn create_message(&mut self, session: &Arc<str>, request: u64, message: Message) -> Result<(), Failure> {
         let Message { message_type, media, server, related, queue, parameters } = message;
@@ -49,7 +52,7 @@ impl LinkTask {
         let owner = self.owner(session, related.as_deref());
         let ask = esp(&server, "Create", pairs, owner.clone(), related.unwrap_or_default());
         let then = Then::Message(Step::Create { server, send: queue.is_none(), owner });
-        self.ask(session, request, ask, "", then, Duration::ZERO);
+        self.ask(session, request, ask, "", then, MESSAGE_WITHIN);
         Ok(())
     }
 
@@ -71,7 +74,7 @@ impl LinkTask {
         let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
         let owner = self.owner(session, Some(&interaction));
         let ask = esp(&server, "Send", pairs, owner, interaction);
-        self.ask(session, request, ask, "", Then::Message(Step::Send), Duration::ZERO);
+        self.ask(session, request, ask, "", Then::Message(Step::Send), MESSAGE_WITHIN);
     }
 
     /// One step was answered; none: another follows.
@@ -104,7 +107,7 @@ impl LinkTask {
                 let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
                 let ask = esp(&server, "Send", pairs, owner, interaction.clone());
                 let then = Then::Message(Step::SendCreated { interaction });
-                self.ask(session, request, ask, ":send", then, Duration::ZERO);
+                self.ask(session, request, ask, ":send", then, MESSAGE_WITHIN);
                 None
             }
         }
@@ -188,6 +191,7 @@ fn esp(
         parameters: Some(parameters),
         user_data: Some(user_data),
         interaction_id,
+        timeout_ms: u32::try_from(MESSAGE_WITHIN.as_millis()).unwrap_or(u32::MAX),
         ..Default::default()
     })
 }

@@ -17,13 +17,12 @@ use jackfield_protocol::v1::{
 };
 use jackfield_strategy::contract::{self, Destination, Failure, Outcome};
 use jackfield_strategy::{Request, SessionEvent, Turn};
-use uuid::Uuid;
 
 use crate::failures::{HostError, refused};
 use crate::link::LinkTask;
 use crate::messages::Step;
 use crate::pulling::Pull;
-use crate::sessions::{PRIMARY_VIRTUAL_QUEUE_KEY, Running};
+use crate::sessions::Running;
 
 /// Requests one session may have unanswered; more fail at once.
 const UNANSWERED_BY_SESSION: usize = 4_096;
@@ -41,6 +40,8 @@ pub(crate) enum Purpose {
     Strategy { session: Arc<str>, request: u64, then: Then },
     /// An invitation to an agent; its end comes as an event (`targets`).
     Deliver { interaction: String },
+    /// An interaction as it is now, after somebody else changed it (`changes`).
+    Refresh { session: Arc<str>, interaction: String },
     /// Getting an interaction back that no agent took (`targets`).
     TakeBack { interaction: String },
     /// What a session left behind goes back to its queue, or aside (`endings`).
@@ -54,8 +55,6 @@ pub(crate) enum Purpose {
 pub(crate) enum Then {
     /// `done`.
     Done,
-    /// `done`, and the primary virtual queue id is set.
-    Attached { interaction: String },
     /// The session no longer holds the interaction; then this outcome.
     Gone { interaction: String, outcome: Outcome },
     /// `service-response`.
@@ -126,8 +125,11 @@ impl LinkTask {
                     Ask::StopProcessing(RequestStopProcessing { interaction_id, reason: reason.unwrap_or_default() })
                 })
             }
-            Request::AttachVirtualQueue { interaction, virtual_queue: _, data } => {
-                self.attach_virtual_queue(session, request, interaction, key_values(data)?)
+            Request::AttachVirtualQueue { interaction, virtual_queue: _, added } => {
+                let added = Some(key_values(added)?);
+                self.about(session, request, &interaction, Then::Done, |interaction_id| {
+                    Ask::ChangeProperties(RequestChangeProperties { interaction_id, added, ..Default::default() })
+                })
             }
             Request::CallService { server, service, method, parameters, user_data, timeout_ms } => {
                 let ask = Request3rdServer {
@@ -183,32 +185,6 @@ impl LinkTask {
         let then = Then::Gone { interaction: interaction.clone(), outcome };
         self.about(session, request, &interaction, then, |interaction_id| {
             Ask::PlaceInQueue(RequestPlaceInQueue { interaction_id, queue, ..Default::default() })
-        })
-    }
-
-    /// An id of its own for each wait; the first is also the primary one (reference page, *Virtual
-    /// queue reporting*).
-    fn attach_virtual_queue(
-        &mut self,
-        session: &Arc<str>,
-        request: u64,
-        interaction: String,
-        data: KeyValueList,
-    ) -> Result<(), Failure> {
-        let first = self
-            .sessions
-            .get(session)
-            .and_then(|running| running.holds(&interaction))
-            .is_some_and(|held| !held.has_virtual_queue);
-        let id = Uuid::now_v7().simple().to_string().to_uppercase();
-        let mut added = KeyValueList::default().with("RVQID", id.clone());
-        if first {
-            added.push(PRIMARY_VIRTUAL_QUEUE_KEY, id);
-        }
-        added.pairs.extend(data.pairs);
-        let then = Then::Attached { interaction: interaction.clone() };
-        self.about(session, request, &interaction, then, |interaction_id| {
-            Ask::ChangeProperties(RequestChangeProperties { interaction_id, added: Some(added), ..Default::default() })
         })
     }
 
@@ -292,12 +268,6 @@ impl LinkTask {
             (Then::Message(step), answer) => self.message_answer(session, request, step, answer),
             (_, Err(error)) => Some(Err(failure(error))),
             (Then::Done, Ok(Answer::Ack(_))) => Some(Ok(Outcome::Done)),
-            (Then::Attached { interaction }, Ok(Answer::Ack(_))) => {
-                if let Some(held) = self.sessions.get_mut(session).and_then(|running| running.held_mut(&interaction)) {
-                    held.has_virtual_queue = true;
-                }
-                Some(Ok(Outcome::Done))
-            }
             (Then::Gone { interaction, outcome }, Ok(Answer::Ack(_))) => {
                 self.withdraw(session, &interaction);
                 self.release_from(session, &interaction);

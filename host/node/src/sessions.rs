@@ -26,8 +26,6 @@ use crate::status::SessionState;
 pub(crate) const FAILURES_KEY: &str = "JackfieldFailures";
 /// User data key: why it failed the last time.
 pub(crate) const FAILURE_REASON_KEY: &str = "JackfieldFailureReason";
-/// User data key of the primary virtual queue id (reference page, *Virtual queue reporting*).
-pub(crate) const PRIMARY_VIRTUAL_QUEUE_KEY: &str = "RPVQID";
 
 /// Messages a session made of which it is remembered who made them.
 const MESSAGES_REMEMBERED: usize = 64;
@@ -62,8 +60,6 @@ pub(crate) struct Held {
     pub media_type: String,
     pub received_at: i64,
     pub failures: i32,
-    /// It has a primary virtual queue id.
-    pub has_virtual_queue: bool,
     /// It waits for a target, or is being delivered.
     pub busy: bool,
 }
@@ -145,7 +141,9 @@ impl LinkTask {
             self.give_back_unstarted(interaction.interaction_id);
         }
         for interaction in again.into_iter().filter_map(|pulled| pulled.interaction) {
-            self.returned(interaction.interaction_id, true);
+            let id = interaction.interaction_id.clone();
+            self.show_change(interaction);
+            self.returned(id, true);
         }
         let Some(plugin) = plugin else { return };
         for pulled in interactions {
@@ -164,8 +162,11 @@ impl LinkTask {
             self.shared.pulls.tell(|pulls| pulls.session_ended(strategy));
             return;
         };
-        // The server took it back from another session of ours, whose revocation is on its way.
-        self.lost(&interaction.interaction_id, "the interaction server took it back");
+        // The server took it back from another session of ours. This answer has overtaken the revocation.
+        if self.interactions.contains_key(&interaction.interaction_id) {
+            self.lost(&interaction.interaction_id, "the interaction server took it back");
+            self.overtaken.insert(interaction.interaction_id.clone());
+        }
         let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
         let user_data = interaction.user_data.as_ref();
         let held = Held {
@@ -174,7 +175,6 @@ impl LinkTask {
             media_type: interaction.media_type.clone(),
             received_at: interaction.received_at,
             failures: user_data.and_then(|data| data.integer(FAILURES_KEY)).unwrap_or(0),
-            has_virtual_queue: user_data.is_some_and(|data| data.get(PRIMARY_VIRTUAL_QUEUE_KEY).is_some()),
             busy: false,
         };
         let card = Arc::new(Card {
@@ -251,6 +251,7 @@ impl LinkTask {
 
     /// The session no longer holds it.
     pub(crate) fn release(&mut self, interaction: &str) {
+        self.overtaken.remove(interaction);
         if let Some(session) = self.interactions.remove(interaction)
             && let Some(running) = self.sessions.get_mut(&session)
         {

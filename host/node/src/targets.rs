@@ -326,8 +326,15 @@ impl LinkTask {
 
     /// An interaction that no agent took is ours again, or somebody else was faster.
     pub(crate) fn taken_back(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
-        let again = matches!(&answer, Ok(Answer::PulledInteractions(pulled)) if !pulled.interactions.is_empty());
+        let pulled = match answer {
+            Ok(Answer::PulledInteractions(mut pulled)) => pulled.interactions.pop(),
+            _ => None,
+        };
+        let again = pulled.is_some();
         if self.deliveries.contains_key(&interaction) {
+            if let Some(interaction) = pulled.and_then(|pulled| pulled.interaction) {
+                self.show_change(interaction);
+            }
             self.returned(interaction, again);
         } else if again && !self.interactions.contains_key(&interaction) {
             self.give_back_unstarted(interaction);

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -38,7 +39,7 @@ struct Inner {
     capacity: usize,
     room: Arc<Semaphore>,
     describing: Semaphore,
-    long_turns: Arc<Semaphore>,
+    long_turns: long_turn::Lane,
 }
 
 /// The engine could not be made.
@@ -54,8 +55,8 @@ pub enum EngineError {
         /// What the engine says.
         reason: String,
     },
-    /// The thread that interrupts sessions could not be started.
-    #[error("the thread that interrupts sessions could not be started: {0}")]
+    /// The threads that interrupt sessions, or run long turns, could not be started.
+    #[error("the threads that interrupt sessions and run long turns could not be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -74,6 +75,7 @@ impl Engine {
         let engine = wasmtime::Engine::new(&config(&settings, capacity)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         Strategy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        let long_turns = long_turn::Lane::start()?;
         start_ticking(&engine, settings.slice.max(SHORTEST_SLICE))?;
         Ok(Engine {
             inner: Arc::new(Inner {
@@ -83,7 +85,7 @@ impl Engine {
                 settings: Arc::new(settings),
                 room: Arc::new(Semaphore::new(capacity)),
                 describing: Semaphore::new(DESCRIBING),
-                long_turns: Arc::new(Semaphore::new(long_turn::at_once())),
+                long_turns,
             }),
         })
     }
@@ -129,8 +131,8 @@ impl Engine {
         &self.inner.describing
     }
 
-    pub(crate) fn long_turns(&self) -> &Arc<Semaphore> {
-        &self.inner.long_turns
+    pub(crate) fn long_turns(&self) -> &Handle {
+        self.inner.long_turns.handle()
     }
 
     /// A store with its limits set.

@@ -78,13 +78,6 @@ impl Inbox {
         self.changed.notified().await;
     }
 
-    /// Returns once the session is to end. Cancel-safe.
-    pub async fn until_ending(&self) {
-        while self.ending().is_none() {
-            self.changed().await;
-        }
-    }
-
     /// Takes no more events, and drops what waits.
     pub fn close(&self) {
         let mut content = self.content();

@@ -213,7 +213,7 @@ impl Engine {
         let _place = self.describing().acquire().await.map_err(|error| failed(EndReason::Killed(error.to_string())))?;
         let shared = Arc::new(Shared::new("describe", 0));
         let mut store = self.store(State::of_description(self, origin, Arc::clone(&shared)));
-        let described = metered(&shared.meter, async {
+        let described = metered(Arc::clone(&shared), async {
             let strategy = component.instantiate_async(&mut store).await?;
             strategy.call_describe(&mut store).await
         })

@@ -17,6 +17,7 @@ use crate::contract::{Failure, Interaction, InteractionId, KvPair, Outcome, Requ
 use crate::end::{EndReason, SessionEnd};
 use crate::engine::Engine;
 use crate::inbox::Inbox;
+use crate::long_turn::{self, LongTurn};
 use crate::meter::Meter;
 use crate::plugin::Plugin;
 use crate::state::{Ending, State};
@@ -112,6 +113,7 @@ pub(crate) struct Shared {
     pub id: Arc<str>,
     pub inbox: Inbox,
     pub meter: Meter,
+    pub long_turn: LongTurn,
     end: OnceLock<SessionEnd>,
     ended: Notify,
 }
@@ -122,6 +124,7 @@ impl Shared {
             id: id.into(),
             inbox: Inbox::new(events_waiting),
             meter: Meter::default(),
+            long_turn: LongTurn::default(),
             end: OnceLock::new(),
             ended: Notify::new(),
         }
@@ -184,10 +187,12 @@ pub(crate) fn spawn(engine: Engine, start: SessionStart, room: OwnedSemaphorePer
     let guard = EndGuard { shared: Arc::clone(&shared), turns: 0, reason: None };
     tokio::spawn(async move {
         let mut guard = guard;
-        let run = run(engine, start, Arc::clone(&shared));
-        let (reason, turns) = metered(&shared.meter, run).await;
-        guard.turns = turns;
-        guard.reason = Some(reason);
+        let lane = engine.long_turns().clone();
+        let run = Box::pin(metered(Arc::clone(&shared), run(engine, start, Arc::clone(&shared))));
+        if let Some((reason, turns)) = long_turn::drive(run, shared, lane).await {
+            guard.turns = turns;
+            guard.reason = Some(reason);
+        }
         drop(room);
         drop(guard);
     });
@@ -198,12 +203,13 @@ pub(crate) fn spawn(engine: Engine, start: SessionStart, room: OwnedSemaphorePer
 async fn run(engine: Engine, start: SessionStart, shared: Arc<Shared>) -> (EndReason, u64) {
     let plugin = start.plugin.clone();
     let checkpoint = start.checkpoint.clone();
-    let mut store = engine.store(State::of_session(&engine, start, shared));
+    let mut store = engine.store(State::of_session(&engine, start, Arc::clone(&shared)));
     let result = async {
         let strategy = plugin.component().instantiate_async(&mut store).await?;
         strategy.call_run(&mut store, checkpoint.as_deref()).await
     }
     .await;
+    shared.long_turn.end().await;
     let reason = match result {
         Ok(Ok(())) => match store.data_mut().finish().await {
             Ok(()) => EndReason::Finished,
@@ -216,12 +222,12 @@ async fn run(engine: Engine, start: SessionStart, shared: Arc<Shared>) -> (EndRe
 }
 
 /// Counts the CPU time of a future's polls.
-pub(crate) async fn metered<F: Future>(meter: &Meter, future: F) -> F::Output {
+pub(crate) async fn metered<F: Future>(shared: Arc<Shared>, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
-        meter.resume();
+        shared.meter.resume();
         let poll = future.as_mut().poll(context);
-        meter.count();
+        shared.meter.count();
         poll
     })
     .await

@@ -11,7 +11,6 @@ use crate::active::Active;
 use crate::clock::TurnClock;
 use crate::end::EndReason;
 use crate::engine::Engine;
-use crate::long_turn::LongTurn;
 use crate::output::Output;
 use crate::random::Random;
 use crate::session::{SessionStart, Shared, shortened};
@@ -27,7 +26,6 @@ pub(crate) const TABLES: usize = 8;
 pub(crate) struct State {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
-    long_turn: LongTurn,
     /// The turn has not been seen by a tick yet: its deadline may be a stale one.
     turn_is_fresh: bool,
     session: Option<Box<Active>>,
@@ -46,7 +44,6 @@ impl State {
         let output = Output::new(start.plugin.name(), &shared.id, engine.settings().log_bytes_per_turn);
         State {
             settings: Arc::clone(engine.settings()),
-            long_turn: LongTurn::new(Arc::clone(engine.long_turns())),
             turn_is_fresh: true,
             session: Some(Box::new(Active::new(Arc::clone(engine.settings()), start, Arc::clone(&shared)))),
             shared,
@@ -62,7 +59,6 @@ impl State {
             settings: Arc::clone(engine.settings()),
             output: Output::new(origin, &shared.id, engine.settings().log_bytes_per_turn),
             shared,
-            long_turn: LongTurn::new(Arc::clone(engine.long_turns())),
             turn_is_fresh: true,
             session: None,
             clock: TurnClock::start(),
@@ -83,7 +79,7 @@ impl State {
     /// Ends the turn.
     pub async fn end_turn(&mut self) -> Result<(), Ending> {
         self.output.end_turn();
-        self.long_turn.end();
+        self.shared.long_turn.end().await;
         match &mut self.session {
             Some(session) => session.commit(false).await,
             None => Ok(()),
@@ -122,7 +118,7 @@ impl State {
         if self.shared.meter.turn() > self.settings.turn_cpu {
             return Err(Ending(EndReason::OutOfTime).into());
         }
-        Ok(UpdateDeadline::YieldCustom(1, self.long_turn.let_others_on(Arc::clone(&self.shared))))
+        Ok(UpdateDeadline::YieldCustom(1, self.shared.long_turn.let_others_on()))
     }
 
     /// Why the instance stopped with this error, for people.

@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::cli::{Check, Global};
 use crate::config;
 use crate::exit::Exit;
-use crate::output;
+use crate::{output, text};
 
 /// Check the configuration.
 ///
 /// # Errors
 /// It is wrong (all errors are in the error), or cannot be read.
 pub fn check(global: &Global, arguments: &Check) -> anyhow::Result<Exit> {
-    let (site, warnings) = config::load(&global.site)?;
+    let (site, warnings) = config::load_with_views(&global.site)?;
     if global.json {
         output::line(
             json!({
@@ -30,15 +30,15 @@ pub fn check(global: &Global, arguments: &Check) -> anyhow::Result<Exit> {
             output::complain(warnings.report(output::is_terminal_error()).trim_end());
         }
         output::line(format!(
-            "{} is right: {} servers, {} queues, {} views, {} submitters, {} strategies, {} agents; {} warnings",
+            "{} is right: {}, {}, {}, {}, {}, {}; {}",
             global.site.display(),
-            site.servers.len(),
-            site.queues.len(),
-            site.views.len(),
-            site.submitters.len(),
-            site.strategies.len(),
-            site.agents.len(),
-            warnings.all().len(),
+            text::count(site.servers.len(), "server"),
+            text::count(site.queues.len(), "queue"),
+            text::count(site.views.len(), "view"),
+            text::count(site.submitters.len(), "submitter"),
+            text::counted(site.strategies.len(), "strategy", "strategies"),
+            text::count(site.agents.len(), "agent"),
+            text::count(warnings.all().len(), "warning"),
         ))?;
     }
     Ok(if arguments.strict && !warnings.is_empty() { Exit::Configuration } else { Exit::Done })

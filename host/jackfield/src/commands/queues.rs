@@ -99,13 +99,14 @@ fn table(statuses: &[(&str, EventServerStatus)]) -> String {
     }
     let headings = ["SERVER", "QUEUE", "#WAITING", "#ROUTING", "#HANDLING", "#WORKBIN", "#OLDEST"];
     let mut shown = output::table(&headings, rows);
+    shown.push('\n');
     for (name, status) in statuses {
         let ready = status.agents.iter().filter(|agent| agent.media.iter().any(|media| media.ready)).count();
         shown.push_str(&format!(
-            "\n{name}: {} interactions, {} agents ({ready} ready), {} clients, health {}",
-            status.interactions,
-            status.agents.len(),
-            status.clients.len(),
+            "\n{name}: {}, {} ({ready} ready), {}, health {}",
+            text::count(usize::try_from(status.interactions).unwrap_or(usize::MAX), "interaction"),
+            text::count(status.agents.len(), "agent"),
+            text::count(status.clients.len(), "client"),
             status.health
         ));
     }

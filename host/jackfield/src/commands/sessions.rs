@@ -27,21 +27,27 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
         show(
             &status,
             "links",
-            &["LINK", "UP", "#CONNECTIONS", "#INTERACTIONS", "#WAITING", "#AGENTS", "PROBLEM"],
+            &["LINK", "STATE", "#CONNECTIONS", "#INTERACTIONS", "#WAITING FOR TARGET", "#AGENTS"],
             |row| {
-                let keys = ["server", "up", "connections", "interactions", "waitingForTarget", "agents", "problem"];
-                keys.map(|key| field(row, key)).into()
+                let state = match (row.get("up").and_then(Json::as_bool), field(row, "problem")) {
+                    (Some(true), _) => "up".to_owned(),
+                    (_, problem) => format!("down {problem}").trim_end().to_owned(),
+                };
+                let counts = ["connections", "interactions", "waitingForTarget", "agents"].map(|key| field(row, key));
+                [vec![field(row, "server"), state], counts.into()].concat()
             },
         )?;
-        show(&status, "pulls", &["LINK", "STRATEGY", "STATE", "#ASKED", "REST", "PROBLEM"], |row| {
+        show(&status, "pulls", &["STRATEGY", "LINK", "STATE", "#ASKED FOR", "#RESTS FOR", "PROBLEM"], |row| {
             let rest = row.get("restMs").and_then(Json::as_i64).unwrap_or(0);
             let rest = if rest > 0 { text::time(rest) } else { String::new() };
-            let [server, strategy, state] = ["server", "strategy", "state"].map(|key| field(row, key));
-            vec![server, strategy, state, field(row, "asked"), rest, field(row, "problem")]
+            let [strategy, server] = ["strategy", "server"].map(|key| field(row, key));
+            let state = field(row, "state").replace('_', " ");
+            vec![strategy, server, state, field(row, "asked"), rest, field(row, "problem")]
         })?;
         if let Some(counters) = status.get("counters").and_then(Json::as_object) {
-            let rows = counters.iter().map(|(name, value)| vec![name.clone(), value.to_string()]);
-            output::line(output::table(&["COUNTER", "#VALUE"], rows))?;
+            let counted: Vec<String> =
+                counters.iter().map(|(name, value)| format!("{value} {}", words(name))).collect();
+            output::line(format!("since the start: {}\n", counted.join(", ")))?;
         }
     }
     show(
@@ -58,6 +64,13 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
     Ok(Exit::Done)
 }
 
+/// `givenBack` as `given back`.
+fn words(name: &str) -> String {
+    let spaced =
+        |letter: char| if letter.is_uppercase() { format!(" {}", letter.to_lowercase()) } else { letter.into() };
+    name.chars().map(spaced).collect()
+}
+
 fn field(row: &Json, key: &str) -> String {
     match row.get(key) {
         Some(Json::String(text)) => text::clip(text, 60),
@@ -71,5 +84,17 @@ fn show(status: &Json, key: &str, headings: &[&str], row: impl Fn(&Json) -> Vec<
     if rows.is_empty() {
         return output::line(format!("no {key}"));
     }
-    output::line(output::table(headings, rows.iter().map(row)))
+    let table = output::table(headings, rows.iter().map(row));
+    output::line(format!("{}:\n{table}\n", text::count(rows.len(), key.trim_end_matches('s'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_counters_become_words() {
+        assert_eq!(words("endedByNode"), "ended by node");
+        assert_eq!(words("pulled"), "pulled");
+    }
 }

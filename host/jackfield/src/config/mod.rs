@@ -11,6 +11,7 @@ pub mod options;
 mod problem;
 mod section;
 mod settings;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -44,25 +45,44 @@ pub enum ConfigurationError {
 /// # Errors
 /// The file cannot be read, or has errors: all of them, not only the first.
 pub fn load(path: &Path) -> Result<(Site, Problems), ConfigurationError> {
+    parse(path, &read(path)?)
+}
+
+/// The same, and views that servers could not use are errors, too: a server goes on without a bad view, and
+/// warns.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_views(path: &Path) -> Result<(Site, Problems), ConfigurationError> {
+    gather(path, &read(path)?, true)
+}
+
+fn read(path: &Path) -> Result<String, ConfigurationError> {
     let unreadable = |reason: String| ConfigurationError::Unreadable { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > FILE_BYTES {
         return Err(unreadable(format!("{size} bytes are more than the {FILE_BYTES} a configuration may have")));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
-    parse(path, &text)
+    String::from_utf8(bytes)
+        .map_err(|error| unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))
 }
 
-/// The same for a text that is at hand.
+/// [`load`] for a text that is at hand.
 ///
 /// # Errors
 /// All errors of the text.
 pub fn parse(path: &Path, text: &str) -> Result<(Site, Problems), ConfigurationError> {
+    gather(path, text, false)
+}
+
+fn gather(path: &Path, text: &str, with_views: bool) -> Result<(Site, Problems), ConfigurationError> {
     let notes = Notes::default();
     let site = objects::read(path, text, &notes);
     check::check(&site, &notes);
+    if with_views {
+        views::check(&site, text, &notes);
+    }
     let problems = Problems::new(path, text, notes.into_problems());
     if problems.errors() > 0 { Err(ConfigurationError::Invalid(problems)) } else { Ok((site, problems)) }
 }

@@ -2,8 +2,11 @@
 //!
 //! Each test prints its seed first; `JACKFIELD_FAULT_SEED` repeats a run, `JACKFIELD_FAULT_ROUNDS` makes
 //! it longer than the few rounds that every test run can afford.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail so")]
 
 mod malformed_frames;
 mod node_killed;
+#[path = "../support/port.rs"]
+mod port;
 mod server_killed;
 mod site;

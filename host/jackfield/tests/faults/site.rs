@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +13,8 @@ use jackfield_protocol::v1::{ClientType, EventServerStatus, RequestRegisterClien
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc;
+
+use super::port::Port;
 
 /// Longest anything here may take to come about.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ pub fn rounds(usually: usize) -> usize {
 /// A folder with a `jackfield.toml`, and the processes started on it; all end with it.
 pub struct Site {
     folder: tempfile::TempDir,
-    port: u16,
+    port: Port,
     running: BTreeMap<&'static str, Child>,
 }
 
@@ -45,7 +46,7 @@ impl Site {
     /// `route_anyone`) and two agents; one node `node`.
     pub fn new() -> Site {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let port = Port::free();
         fs::create_dir(folder.path().join("plugins")).expect("a folder for plugins");
         let text = format!(
             r#"
@@ -73,7 +74,7 @@ type = "multimedia"
 name = "server"
 tenant = "Environment"
 host = "127.0.0.1"
-port = {port}
+port = {}
 embedded = false
 store = "sqlite:server.db"
 
@@ -112,7 +113,8 @@ capacity = {{ email = 4 }}
 id = "ben"
 groups = ["everyone"]
 capacity = {{ email = 4 }}
-"#
+"#,
+            port.number()
         );
         fs::write(folder.path().join("jackfield.toml"), text).expect("the site file");
         Site { folder, port, running: BTreeMap::new() }
@@ -126,7 +128,7 @@ capacity = {{ email = 4 }}
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     pub fn start_server(&mut self) {
@@ -176,7 +178,7 @@ capacity = {{ email = 4 }}
     }
 
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint::Tcp(format!("127.0.0.1:{}", self.port))
+        Endpoint::Tcp(format!("127.0.0.1:{}", self.port()))
     }
 
     /// Registers a client, as soon as the server lets it.

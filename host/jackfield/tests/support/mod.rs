@@ -3,14 +3,17 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+mod port;
+
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+
+use self::port::Port;
 
 /// How long anything that is awaited may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,13 +39,13 @@ pub fn json_lines(bytes: &[u8]) -> Vec<Json> {
 /// A small site of its own: one server `main`, queues `in` and `out`, agent `kim`.
 pub struct Site {
     folder: tempfile::TempDir,
+    port: Port,
 }
 
 impl Site {
     pub fn new() -> Site {
         let folder = tempfile::tempdir().expect("a folder");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
+        let port = Port::free();
         let text = format!(
             r#"
 [application]
@@ -55,7 +58,7 @@ name = "Environment"
 id = 1
 [[server]]
 name = "main"
-port = {port}
+port = {}
 store = "sqlite:var/main.db"
 [[queue]]
 name = "in"
@@ -83,9 +86,10 @@ name = "drafts"
 id = "kim"
 place = "desk"
 capacity = {{ email = 2 }}
-"#
+"#,
+            port.number()
         );
-        let site = Site { folder };
+        let site = Site { folder, port };
         site.write("jackfield.toml", &text);
         site
     }
@@ -98,6 +102,11 @@ capacity = {{ email = 2 }}
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(path, text).expect("written");
+    }
+
+    /// Where the server `main` listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port.number())
     }
 
     /// `jackfield <words>` in the folder of the site.
@@ -155,6 +164,17 @@ impl Running {
     pub fn ended(mut self) -> ExitStatus {
         drop(self.child.stdin.take());
         self.child.wait().expect("ends")
+    }
+
+    /// Waits for the end of what it says.
+    pub fn wait_for_end(&mut self) {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
     }
 
     /// Ends it through the end of its input.

@@ -1,9 +1,12 @@
 //! Several servers, and servers that go away.
 
+use std::time::Duration;
+
 use jackfield_node::Node;
 use jackfield_protocol::v1::KeyValueList;
+use jackfield_server::Timers;
 
-use crate::support::{Site, plugins, session, settings, tell, until};
+use crate::support::{Site, all_texts, plugins, session, settings, tell, until, watching};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_go_to_the_server_the_interaction_came_from() {
@@ -51,6 +54,31 @@ async fn a_server_that_goes_away_and_comes_back_loses_nothing_and_the_other_goes
     assert_eq!(email.look(&interaction).await.2.integer("JackfieldFailures"), None);
     assert_eq!(node.status().links[0].connections, 2);
     assert_eq!(node.status().counters.failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_takes_back_from_a_silent_session_is_the_next_ones() {
+    let timers = Timers { routing_timeout: Duration::from_millis(1_500), ..Timers::default() };
+    let site = Site::open_with("email", &["obeys"], true, timers);
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let interaction = site.submit("obeys").await;
+    let first = watching(&node, &interaction).await;
+    let second = until("another session", async || {
+        node.status().sessions.into_iter().find(|other| other.interaction == interaction && other.id != first.id)
+    })
+    .await;
+    tell(&node, &second, "watch", "").await;
+    tell(&node, &second, "attach", "Billing").await;
+    site.seen(&interaction, "done").await;
+    let seen = all_texts(&site.data(&interaction).await, "Seen");
+    assert!(seen.iter().all(|line| !line.contains("NotControlled")), "it is the second's: {seen:?}");
+    tell(&node, &second, "place", "done").await;
+    site.waiting("done", 1).await;
+    tell(&node, &first, "finish", "").await;
+    tell(&node, &second, "finish", "").await;
+    until("both are gone", async || node.status().sessions.is_empty().then_some(())).await;
+    assert_eq!((node.status().counters.pulled, node.status().counters.failed), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

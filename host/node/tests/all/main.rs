@@ -3,7 +3,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod agents;
+mod changes;
+mod deliveries;
 mod endings;
 mod links;
+mod media_server;
+mod messages;
 mod pulls;
 mod support;

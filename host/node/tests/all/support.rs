@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_node::{AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, StrategySettings};
@@ -11,8 +11,8 @@ use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
     ClientType, EventInvite, KeyValueList, MediaCapacity, PullByIds, QueueStatus, ReportingName, RequestAccept,
-    RequestAgentLogin, RequestPull, RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestServerStatus,
-    RequestStartReporting, RequestSubmit, request_pull::What,
+    RequestAgentLogin, RequestGetInteractionProperties, RequestPull, RequestReadyForMedia, RequestRegisterClient,
+    RequestReject, RequestServerStatus, RequestStartReporting, RequestSubmit, key_value::Value, request_pull::What,
 };
 use jackfield_server::{Limits, Queue, Server, SqliteStore, Strategy, Submitter, Timers, View};
 use jackfield_strategy::{Engine, Plugins};
@@ -35,17 +35,21 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
 }
 
-/// Folder of the test strategies; they are built when one is missing.
+/// The file of a test strategy; all of them are built when it is missing, or older than its source.
 fn guest(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    static BUILT: OnceLock<()> = OnceLock::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = BUILT.get_or_init(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let folder = target.join("wasm32-wasip2/guest/examples");
-        if !["obeys", "waits", "route_anyone", "hostile_trap"]
-            .iter()
-            .all(|n| folder.join(n).with_extension("wasm").exists())
-        {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
+    let guests = root.join("host/strategy/guests");
+    let sources = [
+        guests.join("examples").join(name).with_extension("rs"),
+        guests.join("src/lib.rs"),
+        root.join("wit/strategy.wit"),
+    ];
+    let newest = sources.iter().map(|source| changed(source).expect("a guest's source")).max();
+    if changed(&file) < newest {
+        BUILT.get_or_init(|| {
             let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
                 .current_dir(&root)
                 .args(["build", "--package", "test-guests", "--examples"])
@@ -53,10 +57,13 @@ fn guest(name: &str) -> PathBuf {
                 .status()
                 .expect("cargo runs");
             assert!(built.success(), "the test strategies do not build");
-        }
-        folder
-    });
-    folder.join(name).with_extension("wasm")
+        });
+    }
+    file
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// An engine with these strategies.
@@ -90,6 +97,11 @@ impl Site {
     /// Queue `inbound` is pulled for `strategies`, each through a view and queue of its own
     /// (`inbound.<strategy>`); there are `done`, `poison` (unless told so) and `orchestration_system`.
     pub fn open(name: &str, strategies: &[&str], poison: bool) -> Site {
+        let timers = Timers { delivering_timeout: Duration::from_secs(1), ..Timers::default() };
+        Site::open_with(name, strategies, poison, timers)
+    }
+
+    pub fn open_with(name: &str, strategies: &[&str], poison: bool, timers: Timers) -> Site {
         let mut queues = vec!["done".to_owned(), "orchestration_system".to_owned()];
         queues.extend(poison.then(|| "poison".to_owned()));
         queues.extend(strategies.iter().map(|strategy| format!("inbound.{strategy}")));
@@ -122,11 +134,11 @@ impl Site {
                 .iter()
                 .map(|name| Strategy { name: (*name).into(), enabled: true, max_interactions: 0 })
                 .collect(),
-            workbins: Vec::new(),
+            workbins: vec!["drafts".into()],
             agents: Vec::new(),
             places: Vec::new(),
             custom_properties: Vec::new(),
-            timers: Timers { delivering_timeout: Duration::from_secs(1), ..Timers::default() },
+            timers,
             limits: Limits::default(),
         };
         let (connections, mut incoming) = mpsc::channel::<DuplexStream>(8);
@@ -233,6 +245,35 @@ impl Site {
         }
     }
 
+    /// User data of an interaction, wherever it is.
+    pub async fn data(&self, interaction: &str) -> KeyValueList {
+        let (client, _events) = self.client(ClientType::ReportingEngine).await;
+        let ask = RequestGetInteractionProperties { interaction_id: interaction.into() };
+        match client.request(Ask::GetInteractionProperties(ask)).await {
+            Ok(Event::Interaction(found)) => found.interaction.and_then(|found| found.user_data).unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the `obeys` of this interaction, which was told to watch, has seen something that
+    /// begins so; answers the whole line.
+    pub async fn seen(&self, interaction: &str, beginning: &str) -> String {
+        let mut lines = Vec::new();
+        let found = async {
+            loop {
+                lines = all_texts(&self.data(interaction).await, "Seen");
+                if let Some(line) = lines.iter().find(|line| line.starts_with(beginning)) {
+                    return line.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(line) => line,
+            Err(_) => panic!("no `{beginning}` in {lines:#?}"),
+        }
+    }
+
     /// Who reports that a session or an agent got an interaction, in order.
     pub async fn reporting(&self) -> (Client, mpsc::Receiver<Event>) {
         let (client, events) = self.client(ClientType::ReportingEngine).await;
@@ -240,6 +281,17 @@ impl Site {
         client.request(Ask::StartReporting(ask)).await.expect("reporting");
         (client, events)
     }
+}
+
+/// Every value of a key.
+pub fn all_texts(data: &KeyValueList, key: &str) -> Vec<String> {
+    let pairs = data.pairs.iter().filter(|pair| pair.key == key);
+    pairs
+        .map(|pair| match &pair.value {
+            Some(Value::Text(text)) => text.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 /// The next reporting event of this name.
@@ -299,7 +351,11 @@ impl Agent {
     }
 
     pub async fn reject(&mut self) -> String {
-        let (ticket_id, interaction_id) = self.invited().await;
+        let invitation = self.invited().await;
+        self.turn_down(invitation).await
+    }
+
+    pub async fn turn_down(&mut self, (ticket_id, interaction_id): (u64, String)) -> String {
         let reject = RequestReject { ticket_id, interaction_id: interaction_id.clone(), reason: "lunch".into() };
         self.client.request(Ask::Reject(reject)).await.expect("rejected");
         interaction_id
@@ -353,6 +409,13 @@ pub async fn session(node: &Node, interaction: &str) -> SessionStatus {
         node.status().sessions.into_iter().find(|session| session.interaction == interaction)
     })
     .await
+}
+
+/// A session of `obeys` for this interaction that writes down what happens to it.
+pub async fn watching(node: &Node, interaction: &str) -> SessionStatus {
+    let session = session(node, interaction).await;
+    tell(node, &session, "watch", "").await;
+    session
 }
 
 /// Tells the `obeys` of this interaction to do something.

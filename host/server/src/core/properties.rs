@@ -2,7 +2,8 @@
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::{
-    EventInteraction, EventPropertiesChanged, Interaction, ReportingName, RequestChangeProperties, RequestGetInteractionProperties,
+    EventInteraction, EventPropertiesChanged, Interaction, ReportingName, RequestChangeProperties,
+    RequestGetInteractionProperties,
 };
 
 use super::delivery::Invitation;

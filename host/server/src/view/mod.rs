@@ -77,6 +77,14 @@ impl std::error::Error for ViewProblem {}
 #[error("the table of what waits cannot be made: {0}")]
 pub struct ViewsError(String);
 
+/// What is wrong with the views of `settings`: what a server that is opened with them warns of.
+///
+/// # Errors
+/// Where views cannot be tried out at all.
+pub fn problems(settings: &Settings) -> Result<Vec<ViewProblem>, ViewsError> {
+    Views::new(settings).map(|(_, problems)| problems)
+}
+
 impl Views {
     /// Reads the views, and makes an empty table for them. A bad one stays known and answers
     /// error 83 to each pull.

@@ -89,3 +89,30 @@ async fn silence_and_noise_are_ended_and_good_clients_served() {
     acked(early.request(submit("registered in time, and not thrown out later")).await.unwrap());
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_registered_in_time_stays() {
+    const TIMES_OVER: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = site();
+    settings.timers.registration_timeout = Duration::from_millis(100);
+    let server = open(settings, &folder.path().join("store.db"));
+    let Endpoint::Tcp(address) = tcp(&server).await else { panic!("no address") };
+    let (router, mut router_events) = connect(&Endpoint::Tcp(address.clone()), ClientType::RoutingEngine).await;
+    let held = router.send(pull(1), "").await.unwrap();
+
+    // Each of these lives for one registration timeout, one after the other.
+    for _ in 0..TIMES_OVER {
+        let mut silent = TcpStream::connect(&address).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("thrown out in time");
+        assert!(!router.is_closed());
+    }
+
+    let (media, _media_events) = connect(&Endpoint::Tcp(address), ClientType::MediaServer).await;
+    let id = acked(media.request(submit("a question")).await.unwrap());
+    assert_eq!(pulled(held.await.expect("the pull was held all along"))[0].interaction_id, id);
+    acked(router.request(stop(&id)).await.unwrap());
+    assert!(router_events.try_recv().is_err(), "nothing else was said");
+    server.shutdown().await;
+}

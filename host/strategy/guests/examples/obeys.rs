@@ -1,30 +1,164 @@
-//! Does with its interaction what the messages it gets say, and nothing else: never ends unasked.
+//! Does with its interaction what the messages it gets say, and nothing else: never ends unasked. Once
+//! told to `watch`, it writes what happens to it into the user data key `Seen` of its interaction.
 
-use test_guests::{Guest, Manifest, events, interactions, manifest};
+use test_guests::{Guest, Manifest, events, interactions, manifest, messages, routing, types, virtual_queues};
 
 struct Strategy;
 
 impl Guest for Strategy {
     fn describe() -> Manifest {
-        manifest("obeys", &[])
+        manifest("obeys", &["messages", "routing", "virtual-queues"])
     }
 
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
+        let mut diary = Diary::default();
+        let mut route = 0;
         loop {
-            let Some(events::Event::Message(message)) = events::next(None) else { continue };
-            let id = interactions::held().into_iter().next().unwrap_or_default();
+            let message = match events::next(None) {
+                Some(events::Event::Message(message)) => message,
+                Some(event) => {
+                    diary.note(&event);
+                    continue;
+                }
+                None => continue,
+            };
+            let id = held();
+            let data = message.data;
             match message.name.as_str() {
+                "watch" => diary.is_kept = true,
                 "place" => {
-                    interactions::place_in_queue(&id, &message.data);
+                    interactions::place_in_queue(&id, &data);
                 }
                 "stop" => {
-                    interactions::stop_processing(&id, Some(&message.data));
+                    interactions::stop_processing(&id, Some(&data));
+                }
+                "count" => {
+                    let all = interactions::get(&id).map(|interaction| interaction.user_data).unwrap_or_default();
+                    diary.write(format!("count {}", all.iter().filter(|pair| pair.key == data).count()));
+                }
+                "create" => {
+                    messages::create(&messages::Message {
+                        message_type: messages::MessageType::Acknowledgement,
+                        media: "email".into(),
+                        server: None,
+                        related: Some(id),
+                        queue: Some(data).filter(|queue| !queue.is_empty()),
+                        parameters: vec![text("Subject", "we have it")],
+                    });
+                }
+                "send" => {
+                    messages::send(&data, None);
+                }
+                "call" => {
+                    let (server, timeout) = data.split_once(' ').unwrap_or((&data, "0"));
+                    let timeout = timeout.parse().unwrap_or_default();
+                    messages::call_service(server, "Weather", "Forecast", &[text("City", "Bern")], &[], timeout);
+                }
+                "attach" => {
+                    virtual_queues::attach(&id, &data, &[text("RTenant", "Resources")]);
+                }
+                "route" => route = submit(id, vec![everyone()], true),
+                "find" => route = submit(id, vec![everyone()], false),
+                "route-queue" => route = submit(id, vec![everyone(), queue(data)], true),
+                "find-queue" => route = submit(id, vec![everyone(), queue(data)], false),
+                "cancel" => {
+                    routing::cancel(route);
+                }
+                "deliver-agent" => {
+                    routing::deliver(&id, &types::Destination::Agent(data));
+                }
+                "deliver-place" => {
+                    routing::deliver(&id, &types::Destination::Place(data));
+                }
+                "deliver-queue" => {
+                    routing::deliver(&id, &types::Destination::InteractionQueue(data));
+                }
+                "deliver-workbin" => {
+                    let owner_type = types::WorkbinOwner::Agent;
+                    let workbin = types::Workbin { name: "drafts".into(), owner_type, owner: data };
+                    routing::deliver(&id, &types::Destination::Workbin(workbin));
                 }
                 "finish" => return Ok(()),
                 other => return Err(format!("what is `{other}`?")),
             }
         }
     }
+}
+
+fn held() -> String {
+    interactions::held().into_iter().next().unwrap_or_default()
+}
+
+fn submit(interaction: String, targets: Vec<routing::Target>, deliver: bool) -> u64 {
+    routing::submit(&routing::RouteRequest {
+        interaction,
+        virtual_queue: None,
+        priority: 0,
+        targets,
+        timeout: None,
+        deliver,
+    })
+}
+
+fn everyone() -> routing::Target {
+    routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() }
+}
+
+fn queue(name: String) -> routing::Target {
+    routing::Target { target_type: routing::TargetType::InteractionQueue, name }
+}
+
+/// What has happened, and the requests that wrote it down.
+#[derive(Default)]
+struct Diary {
+    is_kept: bool,
+    seen: Vec<String>,
+    writes: Vec<u64>,
+}
+
+impl Diary {
+    fn note(&mut self, event: &events::Event) {
+        let line = match event {
+            events::Event::RequestDone(done) if self.writes.contains(&done.request) => return,
+            events::Event::RequestFailed(failed) if self.writes.contains(&failed.request) => return,
+            events::Event::RequestDone(done) => match &done.outcome {
+                events::Outcome::Done => "done".into(),
+                events::Outcome::MessageCreated(id) => format!("created {id}"),
+                events::Outcome::Routed(routed) => format!("routed {} {:?}", routed.target, routed.destination),
+                events::Outcome::ServiceResponse(pairs) => {
+                    let pairs: Vec<_> = pairs.iter().map(|pair| format!("{}={:?}", pair.key, pair.value)).collect();
+                    format!("response {}", pairs.join(" "))
+                }
+            },
+            events::Event::RequestFailed(failed) => {
+                let types::Failure { code, name, description } = &failed.failure;
+                format!("failed {code} {name}: {description}")
+            }
+            events::Event::UserDataChanged(id) => match interactions::get(id) {
+                Some(interaction) => {
+                    let subject = interaction.user_data.iter().find(|pair| pair.key == "Subject");
+                    let subject = subject.map(|pair| format!("{:?}", pair.value)).unwrap_or_default();
+                    format!("changed online={} view={:?} {subject}", interaction.is_online, interaction.view)
+                }
+                None => format!("changed {id}, which is not held"),
+            },
+            other => format!("{other:?}"),
+        };
+        self.write(line);
+    }
+
+    /// All of it again: what was refused because the interaction was busy is written with the next.
+    fn write(&mut self, line: String) {
+        self.seen.push(line);
+        if self.is_kept && !interactions::held().is_empty() {
+            let pairs: Vec<_> = self.seen.iter().map(|line| text("Seen", line)).collect();
+            self.writes.push(interactions::update_user_data(&held(), &pairs));
+        }
+    }
+}
+
+fn text(key: &str, value: &str) -> types::KvPair {
+    types::KvPair { key: key.into(), value: types::KvValue::Text(value.into()) }
 }
 
 test_guests::export!(Strategy with_types_in test_guests::bindings);

@@ -24,10 +24,10 @@ impl Host for State {
             .and_then(|()| session.holds(&interaction))
             .and_then(|()| well_formed(&data));
         let mut added = Vec::with_capacity(data.len() + 2);
+        added.push(KvPair { key: ID_KEY.into(), value: KvValue::Text(id.clone()) });
         if !session.holdings.has_key(&interaction, PRIMARY_ID_KEY) {
-            added.push(KvPair { key: PRIMARY_ID_KEY.into(), value: KvValue::Text(id.clone()) });
+            added.push(KvPair { key: PRIMARY_ID_KEY.into(), value: KvValue::Text(id) });
         }
-        added.insert(0, KvPair { key: ID_KEY.into(), value: KvValue::Text(id) });
         added.extend(data);
         let change = Change::Append { interaction: interaction.clone(), pairs: added.clone() };
         session.ask(allowed, Request::AttachVirtualQueue { interaction, virtual_queue, added }, change)

@@ -10,3 +10,4 @@ mod loading;
 mod sandbox;
 mod support;
 mod turns;
+mod virtual_queues;

@@ -6,6 +6,7 @@
 
 mod auto;
 mod desk;
+mod letter;
 mod steps;
 mod terminal;
 

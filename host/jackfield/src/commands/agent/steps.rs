@@ -5,6 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{connect, output, text};
 
+/// Characters of a subject in a line.
+const SUBJECT_CHARACTERS: usize = 80;
+
 /// Where steps are told.
 pub struct Steps {
     json: bool,
@@ -15,6 +18,11 @@ impl Steps {
     /// For one agent.
     pub fn new(json: bool, agent: &str) -> Steps {
         Steps { json, agent: agent.into() }
+    }
+
+    /// Whether a person reads them.
+    pub fn for_people(&self) -> bool {
+        !self.json
     }
 
     /// A step that is about no interaction.
@@ -46,12 +54,15 @@ impl Steps {
             return output::line(Json::Object(object).to_string());
         }
         let detail = if detail.is_empty() { String::new() } else { format!(" ({})", text::clip(detail, 100)) };
+        let from = text::user_text(interaction, "FromAddress");
+        let from = if from.is_empty() { String::new() } else { format!(" from {}", text::clip(from, 60)) };
+        let subject =
+            if subject.is_empty() { String::new() } else { format!(": {}", text::clip(subject, SUBJECT_CHARACTERS)) };
         output::line(format!(
-            "{server}: {} {} {}{detail}  {}",
+            "{server}: {}{detail} {} {}{from}{subject}",
             step.replace('_', " "),
             interaction.media_type,
             interaction.interaction_id,
-            text::clip(subject, 80)
         ))
     }
 

@@ -2,18 +2,15 @@
 
 use std::io::Write;
 
-use jackfield_protocol::v1::key_value::Value;
 use jackfield_protocol::v1::{EventInvite, Interaction};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Happening};
+use super::letter;
 use super::steps::Steps;
 use crate::{connect, output, text};
-
-/// Longest text of an interaction that is shown; the rest is cut.
-const TEXT_CHARACTERS: usize = 8_000;
 
 const HELP: &str = "\
 accept [N]          take an invitation (the first one when no number is given)
@@ -70,7 +67,8 @@ pub async fn run(
                             if error.is::<std::io::Error>() {
                                 return Err(error);
                             }
-                            output::complain(&format!("{error:#}"));
+                            // Refusals say what they come from themselves.
+                            output::complain(&error.to_string());
                         }
                     }
                 }
@@ -108,6 +106,9 @@ impl Table {
                 if let Some(interaction) = &invite.interaction {
                     let seconds = invite.timeout_ms / 1_000;
                     steps.about(server, "invited", interaction, &format!("{seconds} s to accept"))?;
+                    if steps.for_people() {
+                        output::line("`accept` takes it, `reject` lets somebody else have it")?;
+                    }
                 }
                 self.invitations.push((server.to_owned(), *invite));
                 Ok(())
@@ -131,7 +132,7 @@ impl Table {
                 let interaction = desk_of(&server)?.accept(invite.ticket_id, &id).await?;
                 steps.about(&server, "accepted", &interaction, "")?;
                 self.in_hand.push((server, interaction));
-                Ok(())
+                if steps.for_people() { output::line("`read` shows it, `done` finishes it") } else { Ok(()) }
             }
             ["reject", rest @ ..] => {
                 let (server, invite) = take_out(&mut self.invitations, rest.first(), "invitation")?;
@@ -140,8 +141,11 @@ impl Table {
                 steps.about(&server, "rejected", &interaction, "")
             }
             ["read", rest @ ..] => {
-                let (_, interaction) = at(&self.in_hand, rest.first())?;
-                output::line(show(interaction))
+                let (server, interaction) = at(&self.in_hand, rest.first())?;
+                if !steps.for_people() {
+                    return steps.about(server, "read", interaction, text::user_text(interaction, "Text"));
+                }
+                output::line(letter::show(interaction, connect::now_ms()))
             }
             ["done", rest @ ..] => {
                 let (server, interaction) = at(&self.in_hand, rest.first())?.clone();
@@ -238,42 +242,6 @@ fn one_line(interaction: &Interaction) -> String {
     format!("{media} {id}  {}  {}", text::clip(from, 40), text::clip(subject, 60))
 }
 
-/// An interaction for reading: headings first, then its text, then what else is attached.
-fn show(interaction: &Interaction) -> String {
-    const HEADINGS: [&str; 5] = ["FromPersonal", "FromAddress", "To", "Cc", "Subject"];
-    let mut shown = format!(
-        "{} {}  received {} ago, queue {}\n",
-        interaction.media_type,
-        interaction.interaction_id,
-        text::time(connect::now_ms() - interaction.received_at),
-        interaction.queue
-    );
-    for key in HEADINGS {
-        let value = text::user_text(interaction, key);
-        if !value.is_empty() {
-            shown.push_str(&format!("{key:>14}: {}\n", text::clip(value, 200)));
-        }
-    }
-    let body = text::user_text(interaction, "Text");
-    let cut: String = text::printable(body).chars().take(TEXT_CHARACTERS).collect();
-    shown.push_str(&format!("\n{}\n\n", cut.trim_end()));
-    for pair in interaction.user_data.iter().flat_map(|data| &data.pairs) {
-        let key = pair.key.as_str();
-        if key == "Text" || HEADINGS.contains(&key) || key.starts_with("Header_") {
-            continue;
-        }
-        let value = match &pair.value {
-            Some(Value::Text(text)) => text::clip(text, 100),
-            Some(Value::Integer(integer)) => integer.to_string(),
-            Some(Value::Binary(bytes)) => format!("{} bytes", bytes.len()),
-            Some(Value::List(list)) => text::clip(&list.to_json().to_string(), 100),
-            None => continue,
-        };
-        shown.push_str(&format!("{:>24}: {value}\n", text::clip(key, 24)));
-    }
-    shown.trim_end().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,13 +255,5 @@ mod tests {
             assert!(error.contains("from 1 to 2"), "{error}");
         }
         assert!(position(None, 0, "invitation").is_err());
-    }
-
-    #[test]
-    fn a_hostile_mail_cannot_drive_the_terminal() {
-        let data = [("Subject", "hi\u{1b}]0;x\u{7}"), ("Text", "a\u{1b}[2Jb")].into_iter().collect();
-        let interaction = Interaction { user_data: Some(data), ..Interaction::default() };
-        let shown = show(&interaction);
-        assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
     }
 }

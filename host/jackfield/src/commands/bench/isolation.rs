@@ -14,9 +14,9 @@ use crate::cli::Bench;
 const GOOD: usize = 50;
 /// Time each state is measured for.
 const FOR: Duration = Duration::from_secs(5);
-/// Pause of a good session between two events.
+/// Pause of a good session between two events, and of a hostile one before it comes again.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The neighbours; each comes again as soon as it was ended.
+/// The neighbours; each comes again when it was ended, as often as a good session gets an event.
 const HOSTILE: [&str; 4] = ["hostile_loop", "hostile_memory", "hostile_trap", "hostile_flood"];
 
 /// p99 of a turn, alone and beside hostile neighbours.
@@ -50,6 +50,7 @@ async fn p99(engine: &Engine, good: &Plugin, hostile: &[Plugin]) -> anyhow::Resu
                     session.kill("measured");
                     session.ended().await;
                 }
+                tokio::time::sleep(PAUSE).await;
             }
         });
         futures_util::future::join_all(each).await;

@@ -1,9 +1,11 @@
 //! What happened to each interaction, from the reporting events of the servers. Pure bookkeeping.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::actor::Party;
-use jackfield_protocol::v1::{EventReporting, ReportingName};
+use jackfield_protocol::v1::key_value::Value;
+use jackfield_protocol::v1::{EventReporting, KeyValueList, ReportingName};
 
 /// Where an interaction is, or how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +43,8 @@ pub struct QueueCounts {
     pub submitted: u64,
     /// Placed into it by strategies and agents.
     pub placed: u64,
+    /// Came back into it from whoever had it last: an invitation was not accepted, a client went away.
+    pub returned: u64,
     /// Taken from it.
     pub taken: u64,
     /// In it now.
@@ -54,10 +58,14 @@ pub struct StrategyCounts {
     pub taken: u64,
     /// Stopped by it.
     pub stopped: u64,
-    /// Placed into a queue by it, or given back.
+    /// Placed into a queue by it.
     pub placed: u64,
+    /// Came back to their queue: an invitation was not accepted, or the strategy failed.
+    pub returned: u64,
     /// Delivered to agents by it.
     pub delivered: u64,
+    /// Messages that media servers sent for it.
+    pub messages: u64,
 }
 
 /// Counts of an agent.
@@ -81,12 +89,17 @@ pub struct Ledger {
     rows: HashMap<String, Row>,
     /// The strategy that handed an interaction to the agents, until one accepts.
     offered_by: HashMap<String, String>,
+    /// ESP requests that are not answered, of each interaction in their order: the strategy and the type of
+    /// the message, where one is to be sent.
+    services_under_way: HashMap<String, VecDeque<Option<(String, String)>>>,
     /// By queue.
     pub queues: BTreeMap<(String, String), QueueCounts>,
     /// By strategy.
     pub strategies: BTreeMap<String, StrategyCounts>,
     /// By agent.
     pub agents: BTreeMap<String, AgentCounts>,
+    /// Messages that were sent, by strategy and type of message.
+    pub messages: BTreeMap<(String, String), u64>,
 }
 
 impl Ledger {
@@ -126,7 +139,13 @@ impl Ledger {
                     }
                     self.put(id, Place::Agent(agent));
                 }
-                _ => {}
+                // Taken by its id: whoever offered it last takes it again after a refusal.
+                _ => {
+                    if let Some(strategy) = self.offered_by.remove(id) {
+                        self.strategies.entry(strategy.clone()).or_default().taken += 1;
+                        self.put(id, Place::Strategy(strategy));
+                    }
+                }
             },
             ReportingName::AgentInvited => {
                 if let Some(Place::Strategy(strategy)) = self.rows.get(id).map(|row| row.place.clone()) {
@@ -141,6 +160,14 @@ impl Ledger {
                     self.agents.entry(agent).or_default().not_accepted += 1;
                 }
             }
+            // By nobody: it came back.
+            ReportingName::PlacedInQueue if event.actor.is_none() => {
+                self.queues.entry(queue(&event.queue)).or_default().returned += 1;
+                if let Some(Place::Strategy(strategy)) = self.rows.get(id).map(|row| row.place.clone()) {
+                    self.strategies.entry(strategy).or_default().returned += 1;
+                }
+                self.put(id, Place::Queue(event.queue.clone()));
+            }
             ReportingName::PlacedInQueue => {
                 self.queues.entry(queue(&event.queue)).or_default().placed += 1;
                 match self.rows.get(id).map(|row| row.place.clone()) {
@@ -149,6 +176,26 @@ impl Ledger {
                     _ => {}
                 }
                 self.put(id, Place::Queue(event.queue.clone()));
+            }
+            ReportingName::ExternalServiceRequested => {
+                let message = match self.rows.get(id).map(|row| &row.place) {
+                    Some(Place::Strategy(strategy)) => {
+                        event.data.as_ref().and_then(message_type).map(|kind| (strategy.clone(), kind))
+                    }
+                    _ => None,
+                };
+                self.services_under_way.entry(id.to_owned()).or_default().push_back(message);
+            }
+            ReportingName::ExternalServiceResponded => {
+                let Some(under_way) = self.services_under_way.get_mut(id) else { return };
+                let failed = !event.reason.is_empty()
+                    || event.data.as_ref().is_some_and(|parameters| parameters.get("FaultCode").is_some());
+                if let Some(Some((strategy, kind))) = under_way.pop_front()
+                    && !failed
+                {
+                    self.strategies.entry(strategy.clone()).or_default().messages += 1;
+                    *self.messages.entry((strategy, kind)).or_default() += 1;
+                }
             }
             ReportingName::PlacedInWorkbin => {
                 let name = event.workbin.as_ref().map(|workbin| workbin.r#type.clone()).unwrap_or_default();
@@ -239,6 +286,22 @@ impl Ledger {
     }
 }
 
+/// The type of the message that leaves when the ESP request of this envelope is done; none where it does
+/// something else, such as making a message that waits in a queue first.
+fn message_type(envelope: &KeyValueList) -> Option<String> {
+    if envelope.text("Service") != Some("Email") {
+        return None;
+    }
+    let Some(Value::List(parameters)) = envelope.get("Parameters") else { return None };
+    match envelope.text("Method")? {
+        "Create" if matches!(parameters.text("Queue"), None | Some("" | ORCHESTRATION_SYSTEM)) => {
+            Some(parameters.text("MessageType").filter(|kind| !kind.is_empty()).unwrap_or("emailout").to_owned())
+        }
+        "Send" => Some("emailout".to_owned()),
+        _ => None,
+    }
+}
+
 /// The value below which `percent` of the ascending `values` lie; none for no values.
 pub fn percentile(values: &[i64], percent: usize) -> Option<i64> {
     let index = (values.len() * percent).div_ceil(100).saturating_sub(1);
@@ -293,6 +356,65 @@ mod tests {
         ledger.count_waiting();
         let counts = ledger.queues[&("server".to_owned(), "in".to_owned())];
         assert_eq!(counts, QueueCounts { submitted: 2, taken: 1, waiting: 1, ..QueueCounts::default() });
+    }
+
+    #[test]
+    fn what_an_agent_rejects_comes_back_and_is_taken_again() {
+        let chat = || Some(Party::Strategy("Chat".into()));
+        let kim = || Some(Party::Agent("kim".into()));
+        let mut ledger = Ledger::default();
+        for event in [
+            event("a", 100, ReportingName::InteractionSubmitted, "in", None),
+            event("a", 110, ReportingName::TakenFromQueue, "in", chat()),
+            event("a", 110, ReportingName::PartyAdded, "in", chat()),
+            event("a", 120, ReportingName::AgentInvited, "in", kim()),
+            event("a", 120, ReportingName::PartyRemoved, "in", chat()),
+            event("a", 130, ReportingName::RejectedByAgent, "in", kim()),
+            event("a", 130, ReportingName::PlacedInQueue, "in", None),
+            event("a", 140, ReportingName::TakenFromQueue, "in", None),
+            event("a", 140, ReportingName::PartyAdded, "in", None),
+            event("a", 150, ReportingName::PlacedInQueue, "missed", chat()),
+        ] {
+            ledger.enter("server", &event);
+        }
+        ledger.count_waiting();
+        let counts = |name: &str| ledger.queues[&("server".to_owned(), name.to_owned())];
+        let expected = QueueCounts { submitted: 1, returned: 1, taken: 2, ..QueueCounts::default() };
+        assert_eq!(counts("in"), expected);
+        assert_eq!(counts("missed"), QueueCounts { placed: 1, waiting: 1, ..QueueCounts::default() });
+        let expected = StrategyCounts { taken: 2, placed: 1, returned: 1, ..StrategyCounts::default() };
+        assert_eq!(ledger.strategies["Chat"], expected);
+        assert_eq!(ledger.agents["kim"], AgentCounts { invited: 1, not_accepted: 1, ..AgentCounts::default() });
+    }
+
+    #[test]
+    fn a_message_counts_once_it_was_sent() {
+        let service =
+            |name, data: KeyValueList| EventReporting { data: Some(data), ..event("a", 120, name, "in", None) };
+        let asked = |queue: &str| {
+            let parameters = KeyValueList::default().with("MessageType", "acknowledgement").with("Queue", queue);
+            let envelope = KeyValueList::default().with("Service", "Email").with("Method", "Create");
+            service(ReportingName::ExternalServiceRequested, envelope.with("Parameters", parameters))
+        };
+        let answered = |data| service(ReportingName::ExternalServiceResponded, data);
+        let mut ledger = Ledger::default();
+        for event in [
+            event("a", 100, ReportingName::InteractionSubmitted, "in", None),
+            event("a", 110, ReportingName::PartyAdded, "in", Some(Party::Strategy("Acknowledge".into()))),
+            asked(""),
+            answered(KeyValueList::default().with("InteractionId", "")),
+            // Made, and sent by nobody yet.
+            asked("drafts"),
+            answered(KeyValueList::default().with("InteractionId", "b")),
+            // Refused.
+            asked(""),
+            answered(KeyValueList::default().with("FaultCode", 5)),
+        ] {
+            ledger.enter("server", &event);
+        }
+        let key = ("Acknowledge".to_owned(), "acknowledgement".to_owned());
+        assert_eq!(ledger.messages, BTreeMap::from([(key, 1)]));
+        assert_eq!(ledger.strategies["Acknowledge"].messages, 1);
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::commands::queues;
 use crate::config::Server;
 use crate::control::{self, Question};
 use crate::exit::{Exit, Usage};
-use crate::{connect, output, signals};
+use crate::{connect, output, signals, text};
 
 /// How long each part may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -43,6 +43,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const PROGRESS_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// Nothing may move for so long before the site counts as at rest.
 const REST_FOR: Duration = Duration::from_millis(500);
+/// Invitations of a hundred that agents reject: enough for one or more in nearly every run.
+const REJECT_PERCENT: &str = "8";
 /// Reporting events that wait to be entered.
 const EVENTS_WAITING: usize = 4_096;
 
@@ -137,7 +139,7 @@ async fn play(
     parts.push(starter.start("node", &["run"])?);
     for agent in &demo.site.agents {
         let id = agent.id.get_ref();
-        let arguments = ["agent", "--id", id, "--auto", "--handle-time", "0.1s..0.5s", "--reject", "5"];
+        let arguments = ["agent", "--id", id, "--auto", "--handle-time", "0.1s..0.5s", "--reject", REJECT_PERCENT];
         parts.push(starter.start(&format!("agent {id}"), &arguments)?);
     }
     wait_for_node(demo, parts).await?;
@@ -214,7 +216,8 @@ async fn play(
     for link in watching {
         link.close().await;
     }
-    Ok(Report::new(book, left, &status, ready_after))
+    let maildirs = demo.site.media_servers.iter().map(|media_server| media_server.maildir.clone());
+    Ok(Report::new(book, left, &status, maildirs, ready_after))
 }
 
 /// Everything that was heard of so far.
@@ -222,7 +225,8 @@ struct Book {
     ledger: Ledger,
     acknowledged: HashSet<String>,
     refused: u64,
-    unreadable: u64,
+    /// Sources that could not be read, and why.
+    unreadable: Vec<(String, String)>,
     came_to_rest: bool,
     last_event: Instant,
     began: Instant,
@@ -237,7 +241,7 @@ impl Book {
             ledger: Ledger::default(),
             acknowledged: HashSet::new(),
             refused: 0,
-            unreadable: 0,
+            unreadable: Vec::new(),
             came_to_rest: true,
             last_event: Instant::now(),
             began,
@@ -253,7 +257,14 @@ impl Book {
                 self.acknowledged.insert(id.to_owned());
             }
             (Some("refused"), _) => self.refused += 1,
-            (Some("unreadable"), _) => self.unreadable += 1,
+            (Some("unreadable"), _) => {
+                let text = |key: &str| result.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+                // With --repeat each comes again.
+                let unreadable = (text("source"), text("error"));
+                if !self.unreadable.contains(&unreadable) {
+                    self.unreadable.push(unreadable);
+                }
+            }
             _ => {}
         }
     }
@@ -365,8 +376,8 @@ async fn read_results(results: ChildStdout, sender: mpsc::Sender<Json>) {
 
 async fn keep(global: &Global, demo: &DemoSite, stop: &CancellationToken) -> anyhow::Result<()> {
     if !global.json {
-        let program = std::env::current_exe().map_or_else(|_| "jackfield".into(), |path| path.display().to_string());
-        let site = demo.path.display();
+        let program = std::env::current_exe().map_or_else(|_| "jackfield".into(), |path| text::path(&path));
+        let site = text::path(&demo.path);
         output::line("\nIt goes on running; Ctrl-C stops it. In another terminal:")?;
         for command in ["queues --watch", "sessions --all", "submit letter.eml --queue email.inbound"] {
             output::line(format!("  {program} {command} --site {site}"))?;

@@ -1,7 +1,7 @@
 //! What the demo shows: a line while it runs, tables at its end.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -10,6 +10,9 @@ use super::Book;
 use super::ledger::{Ledger, Place, percentile};
 use crate::cli::Global;
 use crate::{output, text};
+
+/// Unreadable files that are named; more are counted only.
+const UNREADABLE_SHOWN: usize = 5;
 
 /// One line about where things are.
 pub fn progress(ledger: &Ledger, acknowledged: &HashSet<String>, elapsed: Duration) -> String {
@@ -37,18 +40,28 @@ pub struct Report {
     /// What the servers say they still have.
     left: u64,
     failed_sessions: u64,
+    /// Messages in each Maildir.
+    sent: Vec<(PathBuf, usize)>,
     ready_after: Duration,
     took: Duration,
 }
 
 impl Report {
-    /// `left`: interactions the servers say they have; `status`: the node's.
-    pub fn new(mut book: Book, left: u64, status: &Json, ready_after: Duration) -> Report {
+    /// `left`: interactions the servers say they have; `status`: the node's; `maildirs`: where media servers put
+    /// what they send.
+    pub fn new(
+        mut book: Book,
+        left: u64,
+        status: &Json,
+        maildirs: impl Iterator<Item = PathBuf>,
+        ready_after: Duration,
+    ) -> Report {
         book.ledger.count_waiting();
         let places = book.ledger.places(&book.acknowledged);
         let counter = |name: &str| status.pointer(&format!("/counters/{name}")).and_then(Json::as_u64).unwrap_or(0);
         let took = book.began.elapsed();
-        Report { places, left, failed_sessions: counter("failed"), ready_after, took, book }
+        let sent = maildirs.map(|maildir| (messages_in(&maildir), maildir)).map(|(count, maildir)| (maildir, count));
+        Report { places, left, failed_sessions: counter("failed"), sent: sent.collect(), ready_after, took, book }
     }
 
     /// Whether each acknowledged interaction is accounted for once, the servers agree on what is left,
@@ -72,6 +85,11 @@ impl Report {
             problems
                 .push(format!("by their events {present} interactions are left, but the servers have {}", self.left));
         }
+        let sent: usize = self.sent.iter().map(|(_, count)| count).sum();
+        let reported: u64 = self.book.ledger.messages.values().sum();
+        if reported != sent as u64 {
+            problems.push(format!("by their events {reported} messages were sent, but {sent} are in the Maildirs"));
+        }
         if !self.book.came_to_rest {
             problems.push("it did not come to rest in time".to_owned());
         }
@@ -86,59 +104,85 @@ impl Report {
         if global.json {
             return output::line(self.as_json(folder, site).to_string());
         }
+        self.tables()?;
+        self.sum()?;
+        self.remarks()?;
+        output::line(format!(
+            "\nReady after {:.1} s, at rest after {:.1} s. The site, its stores and its logs are in {}.",
+            self.ready_after.as_secs_f64(),
+            self.took.as_secs_f64(),
+            text::path(folder)
+        ))
+    }
+
+    fn tables(&self) -> anyhow::Result<()> {
         let ledger = &self.book.ledger;
+        let texts = |counts: &[u64]| counts.iter().map(u64::to_string).collect::<Vec<_>>();
         let rows = ledger.queues.iter().map(|((server, queue), counts)| {
-            let numbers =
-                [counts.submitted, counts.placed, counts.taken, counts.waiting].map(|count| count.to_string());
-            [vec![server.clone(), queue.clone()], numbers.into()].concat()
+            let numbers = texts(&[counts.submitted, counts.placed, counts.returned, counts.taken, counts.waiting]);
+            [vec![queue.clone(), server.clone()], numbers].concat()
         });
-        output::line(output::table(&["SERVER", "QUEUE", "#SUBMITTED", "#PLACED", "#TAKEN", "#WAITING"], rows))?;
+        let headings = ["QUEUE", "SERVER", "#SUBMITTED", "#PLACED", "#CAME BACK", "#TAKEN", "#WAITING"];
+        section("Queues: what came in, and what waits there now", &headings, rows.collect(), true)?;
         let rows = ledger.strategies.iter().map(|(strategy, counts)| {
             let numbers =
-                [counts.taken, counts.stopped, counts.placed, counts.delivered].map(|count| count.to_string());
-            [vec![strategy.clone()], numbers.into()].concat()
+                [counts.messages, counts.taken, counts.placed, counts.delivered, counts.stopped, counts.returned];
+            [vec![strategy.clone()], texts(&numbers)].concat()
         });
-        output::line(output::table(&["STRATEGY", "#TAKEN", "#STOPPED", "#PLACED", "#DELIVERED"], rows))?;
+        let headings = ["STRATEGY", "#MESSAGES SENT", "#TAKEN", "#PLACED", "#DELIVERED", "#STOPPED", "#CAME BACK"];
+        section("Strategies: what they decided", &headings, rows.collect(), true)?;
         let rows = ledger.agents.iter().map(|(agent, counts)| {
             let numbers = [counts.invited, counts.not_accepted, counts.accepted, counts.done, counts.transferred];
-            [vec![agent.clone()], numbers.map(|count| count.to_string()).into()].concat()
+            [vec![agent.clone()], texts(&numbers)].concat()
         });
         let headings = ["AGENT", "#INVITED", "#NOT ACCEPTED", "#ACCEPTED", "#DONE", "#TRANSFERRED"];
-        output::line(output::table(&headings, rows))?;
+        section("Agents: what they did", &headings, rows.collect(), true)?;
         let rows = ledger.media().into_iter().map(|media| {
             let times = ledger.submit_to_accept(&media);
             let time = |percent| percentile(&times, percent).map(text::time).unwrap_or_default();
             vec![media, times.len().to_string(), time(50), time(90), time(100)]
         });
-        output::line(output::table(&["SUBMIT TO ACCEPT", "#ACCEPTED", "#P50", "#P90", "#MAX"], rows))?;
-        self.sum()?;
-        output::line(format!(
-            "\nSite {}, logs and stores beside it in {}; the README tells how it works.",
-            site.display(),
-            folder.display()
-        ))
+        let headings = ["MEDIA", "#ACCEPTED", "#HALF WITHIN", "#90 % WITHIN", "#ALL WITHIN"];
+        section("Time from submit to accept", &headings, rows.collect(), false)
     }
 
+    /// Where everything that was submitted is now.
     fn sum(&self) -> anyhow::Result<()> {
-        let book = &self.book;
-        output::line(format!(
-            "\n{} submitted ({} not readable, {} refused), {} made by strategies, {} sessions failed; ready after {:.1} s, {:.1} s in all",
-            book.acknowledged.len(),
-            book.unreadable,
-            book.refused,
-            book.ledger.made(&book.acknowledged),
-            self.failed_sessions,
-            self.ready_after.as_secs_f64(),
-            self.took.as_secs_f64(),
-        ))?;
         let parts: Vec<String> = self.by_fate().into_iter().map(|(fate, count)| format!("{count} {fate}")).collect();
-        let total: u64 = self.places.values().sum();
-        output::line(format!("{total} = {}", parts.join(" + ")))?;
+        output::line(format!("\n{} submitted = {}", self.book.acknowledged.len(), parts.join(" + ")))?;
         let problems = self.problems();
         for problem in &problems {
             output::line(format!("WRONG: {problem}"))?;
         }
-        if problems.is_empty() { output::line("the counts add up") } else { Ok(()) }
+        if problems.is_empty() { output::line("The counts add up.\n") } else { output::line("") }
+    }
+
+    /// What went out, what never came in, and what failed.
+    fn remarks(&self) -> anyhow::Result<()> {
+        let book = &self.book;
+        let maildirs: Vec<String> = self.sent.iter().map(|(maildir, _)| text::path(&maildir.join("new"))).collect();
+        for ((strategy, kind), count) in &book.ledger.messages {
+            let kind = if kind == "emailout" { "e-mail".to_owned() } else { kind.replace('_', " ") };
+            let count = text::count(usize::try_from(*count).unwrap_or(usize::MAX), &kind);
+            output::line(format!("{count} sent by {strategy}, in {}", maildirs.join(" and ")))?;
+        }
+        if !book.unreadable.is_empty() {
+            output::line(format!("{} could not be read:", text::count(book.unreadable.len(), "file")))?;
+        }
+        for (name, reason) in book.unreadable.iter().take(UNREADABLE_SHOWN) {
+            let what = reason.split(';').next().unwrap_or_default();
+            output::line(format!("  {}: {}", text::path(Path::new(name)), text::clip(what, 100)))?;
+        }
+        if book.unreadable.len() > UNREADABLE_SHOWN {
+            output::line(format!("  and {} more", book.unreadable.len() - UNREADABLE_SHOWN))?;
+        }
+        if book.refused > 0 {
+            output::line(format!("{} refused by the servers", book.refused))?;
+        }
+        if self.failed_sessions > 0 {
+            output::line(format!("{} sessions failed; log/node.log says why", self.failed_sessions))?;
+        }
+        Ok(())
     }
 
     fn by_fate(&self) -> BTreeMap<String, u64> {
@@ -166,7 +210,7 @@ impl Report {
             .map(|((server, queue), counts)| {
                 json!({
                     "server": server, "queue": queue, "submitted": counts.submitted, "placed": counts.placed,
-                    "taken": counts.taken, "waiting": counts.waiting,
+                    "returned": counts.returned, "taken": counts.taken, "waiting": counts.waiting,
                 })
             })
             .collect();
@@ -176,7 +220,8 @@ impl Report {
             .map(|(name, counts)| {
                 json!({
                     "strategy": name, "taken": counts.taken, "stopped": counts.stopped, "placed": counts.placed,
-                    "delivered": counts.delivered,
+                    "delivered": counts.delivered, "returned": counts.returned,
+                    "messages": counts.messages,
                 })
             })
             .collect();
@@ -201,9 +246,16 @@ impl Report {
                 })
             })
             .collect();
+        let messages: Vec<Json> = ledger
+            .messages
+            .iter()
+            .map(|((strategy, kind), count)| json!({ "strategy": strategy, "type": kind, "count": count }))
+            .collect();
+        let unreadable: Vec<Json> =
+            book.unreadable.iter().map(|(name, reason)| json!({ "source": name, "error": reason })).collect();
         json!({
             "submitted": book.acknowledged.len(),
-            "unreadable": book.unreadable,
+            "unreadable": unreadable,
             "refused": book.refused,
             "made": ledger.made(&book.acknowledged),
             "left": self.left,
@@ -212,6 +264,7 @@ impl Report {
             "queues": queues,
             "strategies": strategies,
             "agents": agents,
+            "messages": messages,
             "submitToAccept": times,
             "readySeconds": self.ready_after.as_secs_f64(),
             "seconds": self.took.as_secs_f64(),
@@ -221,4 +274,16 @@ impl Report {
             "site": site.display().to_string(),
         })
     }
+}
+
+/// A table with a title over it.
+fn section(title: &str, headings: &[&str], rows: Vec<Vec<String>>, has_totals: bool) -> anyhow::Result<()> {
+    let table = if has_totals { output::table_with_totals(headings, rows) } else { output::table(headings, rows) };
+    output::line(format!("\n{title}\n{table}"))
+}
+
+/// How many messages were put into a Maildir; none where there is none yet.
+fn messages_in(maildir: &Path) -> usize {
+    let count = |folder| std::fs::read_dir(maildir.join(folder)).map_or(0, Iterator::count);
+    count("new") + count("cur")
 }

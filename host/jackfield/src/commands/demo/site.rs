@@ -1,9 +1,10 @@
 //! The site of a demo: the given one, moved into a fresh folder and onto free ports.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tokio::net::TcpSocket;
 use toml::{Table, Value};
 
 use crate::config::{self, Site};
@@ -12,7 +13,7 @@ use crate::exit::Usage;
 /// Says that a folder belongs to demos, which may remove what is in it.
 const MARKER: &str = ".jackfield-demo";
 /// In a demo an agent who rejected something is asked again soon: there are only a few agents.
-const REJECTION_REST_SECONDS: i64 = 2;
+const REJECTION_REST_SECONDS: i64 = 1;
 
 /// A folder with a site in it.
 pub struct DemoSite {
@@ -22,6 +23,9 @@ pub struct DemoSite {
     pub path: PathBuf,
     /// What it says.
     pub site: Site,
+    /// The ports of its servers: as long as these are bound nobody else is given one of them, and a server can
+    /// listen there all the same, for both allow the address to be reused.
+    _ports: Vec<TcpSocket>,
 }
 
 impl DemoSite {
@@ -37,13 +41,13 @@ impl DemoSite {
         let plugins = std::path::absolute(plugins)?;
         let text = std::fs::read_to_string(original)?;
         let mut table: Table = toml::from_str(&text).context("the configuration cannot be read again")?;
-        rewrite(&mut table, &folder, &plugins)?;
+        let ports = rewrite(&mut table, &folder, &plugins)?;
         let path = folder.join("jackfield.toml");
         let heading = format!("# Made by `jackfield demo` from {}.\n\n", original.display());
         std::fs::write(&path, heading + &toml::to_string(&table)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
         let (site, _) = config::load(&path)?;
-        Ok(DemoSite { folder, path, site })
+        Ok(DemoSite { folder, path, site, _ports: ports })
     }
 }
 
@@ -62,7 +66,7 @@ fn fresh(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<()> {
+fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<Vec<TcpSocket>> {
     let at = |name: &str| Value::String(folder.join(name).display().to_string());
     if let Some(application) = table.get_mut("application").and_then(Value::as_table_mut) {
         application.insert("data".into(), at("data"));
@@ -75,23 +79,29 @@ fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<(
             orchestration.insert("rejection-rest".into(), Value::Integer(REJECTION_REST_SECONDS));
         }
     }
-    // All are held until all are chosen, so that no two are the same.
-    let mut held = Vec::new();
+    let mut ports = Vec::new();
     for server in objects(table, "server") {
         let name = server.get("name").and_then(Value::as_str).unwrap_or("server").to_owned();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
+        let port = free_port().context("there is no free port")?;
         server.insert("host".into(), Value::String(Ipv4Addr::LOCALHOST.to_string()));
-        server.insert("port".into(), Value::Integer(listener.local_addr()?.port().into()));
+        server.insert("port".into(), Value::Integer(port.local_addr()?.port().into()));
         server.insert("embedded".into(), Value::Boolean(false));
         let store = folder.join("data").join(format!("{name}.db"));
         server.insert("store".into(), Value::String(format!("sqlite:{}", store.display())));
-        held.push(listener);
+        ports.push(port);
     }
     for media_server in objects(table, "media-server") {
         let name = media_server.get("name").and_then(Value::as_str).unwrap_or("outbox").to_owned();
         media_server.insert("maildir".into(), at(&name));
     }
-    Ok(())
+    Ok(ports)
+}
+
+fn free_port() -> std::io::Result<TcpSocket> {
+    let port = TcpSocket::new_v4()?;
+    port.set_reuseaddr(true)?;
+    port.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    Ok(port)
 }
 
 fn objects<'t>(table: &'t mut Table, kind: &str) -> impl Iterator<Item = &'t mut Table> {

@@ -144,6 +144,11 @@ impl Seen {
                         assert_eq!(self.holders.remove(&revoked.interaction_id), Some(client));
                     }
                     EventMessage::Delivery(_) => {}
+                    EventMessage::PropertiesChanged(changed) => {
+                        let id = changed.interaction.expect("an interaction").interaction_id;
+                        let is_offered = self.invitations.values().any(|(_, offered)| *offered == id);
+                        assert!(is_offered || self.holders.get(&id) == Some(&client), "{id} is not {client}'s");
+                    }
                     other => panic!("{other:?}"),
                 }
             }

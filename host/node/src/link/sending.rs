@@ -1,0 +1,131 @@
+//! What a link task sends, and what becomes of the answers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use jackfield_link::{LinkError, Reply};
+use jackfield_protocol::v1::event::Message as Answer;
+use jackfield_protocol::v1::request::Message as Ask;
+
+use super::LinkTask;
+use crate::requests::Purpose;
+use crate::sessions::Boxed;
+use crate::shared::count;
+
+/// Requests that wait for the send buffer; at this many no more turns are taken. One turn may exceed it.
+const REQUESTS_WAITING: usize = 4_096;
+/// Requests that wait for an answer; at this many no more turns are taken.
+const REQUESTS_UNANSWERED: usize = 8_192;
+
+/// A request that was sent, or is about to be.
+pub(super) struct Sent {
+    purpose: Purpose,
+    /// Longest time to its answer; what began is in `deadlines`.
+    deadline: Option<Instant>,
+    /// Its time was over: whoever asked was told.
+    late: bool,
+}
+
+/// An answer to come.
+pub(super) struct Awaiting {
+    token: u64,
+    reply: Reply,
+}
+
+impl Future for Awaiting {
+    type Output = (u64, Result<Answer, LinkError>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let token = self.token;
+        Pin::new(&mut self.reply).poll(context).map(|answer| (token, answer))
+    }
+}
+
+impl LinkTask {
+    /// Whether there is room for what another turn asks for.
+    pub(super) fn takes_turns(&self) -> bool {
+        self.outgoing.len() < REQUESTS_WAITING && self.sent.len() < REQUESTS_UNANSWERED
+    }
+
+    /// Queues a request for this link. `within`: how long its answer may take.
+    pub(crate) fn send(&mut self, message: Ask, key: String, purpose: Purpose, within: Option<Duration>) {
+        self.last_token += 1;
+        let token = self.last_token;
+        let deadline = within.and_then(|within| self.now.checked_add(within));
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, token));
+        }
+        self.sent.insert(token, Sent { purpose, deadline, late: false });
+        self.outgoing.push_back((token, message, key));
+    }
+
+    /// Sends what is queued, as far as there is room.
+    pub(super) fn flush(&mut self) {
+        while self.sending.is_none() {
+            let Some((token, message, key)) = self.outgoing.pop_front() else { return };
+            count(&self.shared.counters.requests);
+            let Some(client) = self.client.clone() else {
+                self.under_way(token, Err(LinkError::Down("there is no connection".into())));
+                continue;
+            };
+            let mut sending: Boxed<(u64, Result<Reply, LinkError>)> =
+                Box::pin(async move { (token, client.send(message, key).await) });
+            match sending.as_mut().now_or_never() {
+                Some((token, reply)) => self.under_way(token, reply),
+                None => self.sending = Some(sending),
+            }
+        }
+    }
+
+    pub(super) fn under_way(&mut self, token: u64, reply: Result<Reply, LinkError>) {
+        match reply {
+            Err(error) => self.answered(token, Err(error)),
+            Ok(reply) => {
+                if let Some(Sent { purpose: Purpose::Pull(pull), .. }) = self.sent.get(&token) {
+                    self.held_pulls.push((pull.id, reply.reference_id()));
+                }
+                self.replies.push(Awaiting { token, reply });
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, token: u64, answer: Result<Answer, LinkError>) {
+        let Some(Sent { purpose, deadline, late }) = self.sent.remove(&token) else { return };
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, token));
+        }
+        if late {
+            self.late_answer(purpose, answer);
+            return;
+        }
+        match purpose {
+            Purpose::Strategy { session, request, then } => self.strategy_answer(&session, request, then, answer),
+            Purpose::Pull(pull) => self.pull_answer(pull, answer),
+            Purpose::CancelPull => {}
+            Purpose::Refresh { session, interaction } => self.refreshed(&session, &interaction, answer),
+            Purpose::Reporting { with_clean_up } => self.reporting_answer(with_clean_up, answer),
+            Purpose::Deliver { interaction } => self.deliver_answer(interaction, answer),
+            Purpose::TakeBack { interaction } => self.taken_back(interaction, answer),
+            Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),
+            Purpose::CleanUp { interaction, pulled } => self.clean_up_answer(interaction, pulled, answer),
+        }
+    }
+
+    /// Answers that are overdue: who asked is told. They may still come.
+    pub(super) fn expire(&mut self) {
+        while let Some((at, token)) = self.deadlines.first().copied()
+            && at <= self.now
+        {
+            self.deadlines.pop_first();
+            if let Some(mut sent) = self.sent.remove(&token) {
+                sent.deadline = None;
+                sent.late = true;
+                self.unanswered(&sent.purpose);
+                self.sent.insert(token, sent);
+            }
+        }
+    }
+}

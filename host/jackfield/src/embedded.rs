@@ -24,10 +24,8 @@ pub async fn start(site: &Site, of: &config::Server) -> anyhow::Result<Server> {
         let store = SqliteStore::open(&path).map_err(anyhow::Error::from)?;
         Server::open(settings, Box::new(store)).map_err(anyhow::Error::from)
     });
-    let (server, warnings) = opened.await?.with_context(|| format!("server `{name}`"))?;
-    for warning in warnings {
-        tracing::warn!(server = %name, "{warning}");
-    }
+    // The server has logged its warnings itself.
+    let (server, _warnings) = opened.await?.with_context(|| format!("server `{name}`"))?;
     let address = of.address();
     let resolved = tokio::net::lookup_host(&address)
         .await

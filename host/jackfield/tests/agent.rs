@@ -160,3 +160,19 @@ fn what_is_in_hand_goes_back_when_the_agent_leaves() {
     desk.agent.wait_for_end();
     assert_eq!(desk.counts("in"), (1, 0, 1));
 }
+
+#[test]
+fn who_is_logged_in_elsewhere_is_told_once_and_comes_in_later() {
+    let site = Site::new();
+    let _server = site.server();
+    let mut first = Running::start(site.command(&["agent", "--id", "kim"]));
+    first.wait_for_line("main: logged in");
+    let mut second = Running::start(site.command(&["agent", "--id", "kim"]));
+    second.wait_for_line("main: not logged in: refused: the agent `kim` is logged in through another connection");
+    first.say("quit");
+    assert!(first.ended().success());
+    let next = second.wait_for_line("main: ");
+    assert_eq!(next, "main: logged in");
+    second.say("quit");
+    assert!(second.ended().success());
+}

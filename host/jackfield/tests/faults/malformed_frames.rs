@@ -20,7 +20,7 @@ use rand::{Rng, RngExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::site::{PATIENCE, Site, rounds, seeded};
+use super::site::{PATIENCE, Site, email, rounds, seeded};
 
 /// How many bad things one round does.
 const PER_ROUND: usize = 10_000;
@@ -46,7 +46,7 @@ async fn garbage_leaves_nothing_behind() {
     for _ in 0..rounds(1) {
         for tenth in 0..10 {
             throw(&site, &mut random, PER_ROUND / 10).await;
-            let submitted = good.request(submit("x")).await;
+            let submitted = good.request(email("x")).await;
             assert!(matches!(submitted, Ok(Event::Ack(_))), "tenth {tenth}: {submitted:?}\n{}", site.logs());
         }
     }
@@ -256,17 +256,6 @@ fn any_request(random: &mut StdRng) -> Request {
         2 => Request::StopProcessing(RequestStopProcessing { interaction_id: name, reason: String::new() }),
         _ => Request::Pull(RequestPull { what: None, max_delay_ms: u32::MAX, ..Default::default() }),
     }
-}
-
-fn submit(name: &str) -> Request {
-    Request::Submit(RequestSubmit {
-        external_id: name.into(),
-        media_type: "email".into(),
-        interaction_type: "Inbound".into(),
-        interaction_subtype: "InboundNew".into(),
-        queue: "inbound".into(),
-        ..Default::default()
-    })
 }
 
 fn noise(random: &mut StdRng, most: usize) -> Vec<u8> {

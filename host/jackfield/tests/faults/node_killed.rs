@@ -8,13 +8,13 @@ use jackfield_link::Client;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{
-    ClientType, EventInvite, KeyValueList, MediaCapacity, RequestAccept, RequestAgentLogin, RequestReadyForMedia,
-    RequestStopProcessing, RequestSubmit,
+    ClientType, EventInvite, MediaCapacity, RequestAccept, RequestAgentLogin, RequestReadyForMedia,
+    RequestStopProcessing,
 };
 use rand::RngExt;
 use tokio::sync::{Mutex, mpsc};
 
-use super::site::{PATIENCE, Site, rounds, seeded};
+use super::site::{PATIENCE, Site, email, rounds, seeded};
 
 const INTERACTIONS: usize = 150;
 
@@ -41,7 +41,12 @@ async fn none_is_lost_and_none_is_handled_twice() {
     for round in 0..rounds {
         let mut answers = Vec::with_capacity(INTERACTIONS);
         for number in round * INTERACTIONS..(round + 1) * INTERACTIONS {
-            answers.push(media_server.send(submit(number), format!("message-{number}")).await.expect("the link is up"));
+            answers.push(
+                media_server
+                    .send(email(format!("message-{number}")), format!("message-{number}"))
+                    .await
+                    .expect("the link is up"),
+            );
         }
         for answer in answers {
             assert!(matches!(answer.await, Ok(Event::Ack(_))));
@@ -108,16 +113,4 @@ async fn handle(client: Client, invite: EventInvite, handled: Handled) {
     tokio::time::sleep(Duration::from_millis(20)).await;
     let stop = RequestStopProcessing { interaction_id: interaction.interaction_id, reason: "done".into() };
     client.request(Request::StopProcessing(stop)).await.expect("the agent is done with what is theirs");
-}
-
-fn submit(number: usize) -> Request {
-    Request::Submit(RequestSubmit {
-        external_id: format!("message-{number}"),
-        media_type: "email".into(),
-        interaction_type: "Inbound".into(),
-        interaction_subtype: "InboundNew".into(),
-        queue: "inbound".into(),
-        user_data: Some(KeyValueList::default().with("Subject", format!("message {number}"))),
-        ..Default::default()
-    })
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::request_pull::What;
-use jackfield_protocol::v1::{ClientType, KeyValueList, RequestPull, RequestSubmit};
+use jackfield_protocol::v1::{ClientType, RequestPull};
 use rand::RngExt;
 use tokio::sync::Mutex;
 
-use super::site::{PATIENCE, Site, rounds, seeded};
+use super::site::{PATIENCE, Site, email, rounds, seeded};
 
 const SUBMITTERS: usize = 4;
 const IN_FLIGHT: usize = 64;
@@ -44,7 +44,7 @@ async fn what_was_acknowledged_is_there_exactly_once() {
                     let mut waiting = Vec::with_capacity(IN_FLIGHT);
                     for _ in 0..IN_FLIGHT {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        match client.send(submit(number), key(number)).await {
+                        match client.send(email(key(number)), key(number)).await {
                             Ok(reply) => waiting.push((number, reply)),
                             Err(_) => {
                                 unanswered.push(number);
@@ -81,7 +81,7 @@ async fn what_was_acknowledged_is_there_exactly_once() {
         site.start_server();
         let (client, _events) = site.client("again", ClientType::MediaServer).await;
         for number in unanswered {
-            match client.request_once(submit(number), key(number)).await {
+            match client.request_once(email(key(number)), key(number)).await {
                 Ok(Event::Ack(ack)) => {
                     acknowledged.lock().await.0.insert(key(number), ack.interaction_id);
                 }
@@ -125,16 +125,4 @@ async fn everything_waiting(site: &Site) -> HashMap<String, String> {
 
 fn key(number: usize) -> String {
     format!("storm-{number:08}")
-}
-
-fn submit(number: usize) -> Request {
-    Request::Submit(RequestSubmit {
-        external_id: key(number),
-        media_type: "email".into(),
-        interaction_type: "Inbound".into(),
-        interaction_subtype: "InboundNew".into(),
-        queue: "inbound".into(),
-        user_data: Some(KeyValueList::default().with("Subject", format!("message {number}"))),
-        ..Default::default()
-    })
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use jackfield_link::{Client, Endpoint};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
-use jackfield_protocol::v1::{ClientType, EventServerStatus, RequestRegisterClient, RequestServerStatus};
+use jackfield_protocol::v1::{
+    ClientType, EventServerStatus, KeyValueList, RequestRegisterClient, RequestServerStatus, RequestSubmit,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc;
@@ -32,6 +34,19 @@ pub fn seeded(test: &str) -> StdRng {
 /// How many rounds to run: what is asked for, or the few that every test run can afford.
 pub fn rounds(usually: usize) -> usize {
     std::env::var("JACKFIELD_FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
+}
+
+/// An e-mail for `inbound`, known by this name.
+pub fn email(external_id: impl Into<String>) -> Request {
+    Request::Submit(RequestSubmit {
+        external_id: external_id.into(),
+        media_type: "email".into(),
+        interaction_type: "Inbound".into(),
+        interaction_subtype: "InboundNew".into(),
+        queue: "inbound".into(),
+        user_data: Some(KeyValueList::default().with("Subject", "a question")),
+        ..Default::default()
+    })
 }
 
 /// A folder with a `jackfield.toml`, and the processes started on it; all end with it.
@@ -152,7 +167,9 @@ capacity = {{ email = 4 }}
             .arg("--site")
             .arg(site)
             .args(rest)
-            .stdin(Stdio::null())
+            // Should the test itself be killed, the end of this pipe ends the process.
+            .arg("--with-parent")
+            .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("the same log"))
             .stderr(log)
             .spawn()

@@ -17,7 +17,8 @@ use super::Login;
 use crate::config::Server;
 use crate::connect;
 
-/// Pause before another attempt at a login that the server put off.
+/// Pause before another attempt at a login that the server did not let through: whoever stood in the way may be
+/// gone then.
 const LOGIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// What happens at a desk; the number is the desk's.
@@ -166,22 +167,30 @@ async fn pass_on(
     happenings: mpsc::Sender<(String, Happening)>,
 ) {
     let mut was_up = false;
+    // Why the last login failed: attempts go on, but it is told once.
+    let mut told: Option<String> = None;
     while let Some(event) = events.recv().await {
         let happening = match event {
-            LinkEvent::Up(client) => {
-                was_up = true;
-                match log_in(&client, &login).await {
-                    Ok(()) => Happening::LoggedIn,
-                    Err(error) => {
-                        if error.is_retriable() {
-                            tokio::time::sleep(LOGIN_PAUSE).await;
-                        }
-                        // The link comes again, and with it another attempt.
-                        client.close();
-                        Happening::NotLoggedIn(error.to_string())
-                    }
+            LinkEvent::Up(client) => match log_in(&client, &login).await {
+                Ok(()) => {
+                    was_up = true;
+                    told = None;
+                    Happening::LoggedIn
                 }
-            }
+                Err(error) => {
+                    let reason = error.to_string();
+                    if told.as_ref() != Some(&reason) {
+                        told = Some(reason.clone());
+                        if happenings.send((server.clone(), Happening::NotLoggedIn(reason))).await.is_err() {
+                            return;
+                        }
+                    }
+                    tokio::time::sleep(LOGIN_PAUSE).await;
+                    // The link comes again, and with it another attempt.
+                    client.close();
+                    continue;
+                }
+            },
             LinkEvent::Down { reason, .. } if std::mem::take(&mut was_up) => Happening::Lost(reason),
             LinkEvent::Down { reason, .. } => {
                 tracing::debug!(server, reason, "no connection");

@@ -3,8 +3,9 @@
 //! The threads that run sessions also serve the links and the timers. A session whose turn goes on
 //! for longer than a slice moves to threads of their own, which have a lower priority: strategies that
 //! compute, or loop, get what the others leave, and take turns there, slice by slice. It comes back
-//! before its turn is committed and before its instance is dropped, so that nothing others wait for is
-//! ever held by a thread that has to wait its turn.
+//! before its turn is committed, so that what others wait for is not held up by a thread that has to
+//! wait itself. One that fails in a long turn is taken apart there too: giving back much memory takes
+//! time.
 
 use std::future::{Future, poll_fn};
 use std::io;

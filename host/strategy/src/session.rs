@@ -203,13 +203,12 @@ pub(crate) fn spawn(engine: Engine, start: SessionStart, room: OwnedSemaphorePer
 async fn run(engine: Engine, start: SessionStart, shared: Arc<Shared>) -> (EndReason, u64) {
     let plugin = start.plugin.clone();
     let checkpoint = start.checkpoint.clone();
-    let mut store = engine.store(State::of_session(&engine, start, Arc::clone(&shared)));
+    let mut store = engine.store(State::of_session(&engine, start, shared));
     let result = async {
         let strategy = plugin.component().instantiate_async(&mut store).await?;
         strategy.call_run(&mut store, checkpoint.as_deref()).await
     }
     .await;
-    shared.long_turn.end().await;
     let reason = match result {
         Ok(Ok(())) => match store.data_mut().finish().await {
             Ok(()) => EndReason::Finished,

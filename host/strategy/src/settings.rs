@@ -17,7 +17,7 @@ pub struct Settings {
     /// CPU time of one turn. Default 1 s. Past it a session ends as
     /// [`OutOfTime`](crate::EndReason::OutOfTime); waiting in `events.next` does not count.
     pub turn_cpu: Duration,
-    /// How long a session may run before others are let on. Default 2 ms, at least 100 µs.
+    /// How long a session may run before others are let on. Default 1 ms, at least 100 µs.
     pub slice: Duration,
     /// Requests of one turn. Default 1,000. Past it, or past the two below, a session ends as
     /// [`TooManyRequests`](crate::EndReason::TooManyRequests).
@@ -42,7 +42,7 @@ impl Default for Settings {
             sessions: 5_000,
             memory_bytes: 64 << 20,
             turn_cpu: Duration::from_secs(1),
-            slice: Duration::from_millis(2),
+            slice: Duration::from_millis(1),
             requests_per_turn: 1_000,
             request_bytes_per_turn: 8 << 20,
             requests_waiting: 4_096,

@@ -26,8 +26,6 @@ pub(crate) const TABLES: usize = 8;
 pub(crate) struct State {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
-    /// The turn has not been seen by a tick yet: its deadline may be a stale one.
-    turn_is_fresh: bool,
     session: Option<Box<Active>>,
     pub output: Output,
     pub clock: TurnClock,
@@ -44,7 +42,6 @@ impl State {
         let output = Output::new(start.plugin.name(), &shared.id, engine.settings().log_bytes_per_turn);
         State {
             settings: Arc::clone(engine.settings()),
-            turn_is_fresh: true,
             session: Some(Box::new(Active::new(Arc::clone(engine.settings()), start, Arc::clone(&shared)))),
             shared,
             output,
@@ -59,7 +56,6 @@ impl State {
             settings: Arc::clone(engine.settings()),
             output: Output::new(origin, &shared.id, engine.settings().log_bytes_per_turn),
             shared,
-            turn_is_fresh: true,
             session: None,
             clock: TurnClock::start(),
             random: Random::default(),
@@ -90,12 +86,12 @@ impl State {
     pub fn begin_turn(&mut self) {
         self.clock.advance();
         self.shared.meter.turn_begins();
-        self.turn_is_fresh = true;
     }
 
     /// Ends the last turn.
     pub async fn finish(&mut self) -> Result<(), Ending> {
         self.output.end_turn();
+        self.shared.long_turn.end().await;
         match &mut self.session {
             Some(session) => session.commit(true).await,
             None => Ok(()),
@@ -111,10 +107,11 @@ impl State {
         if let Some(reason) = self.shared.inbox.ending() {
             return Err(Ending(reason).into());
         }
-        if std::mem::take(&mut self.turn_is_fresh) {
+        self.shared.meter.count();
+        if self.shared.meter.turn() < self.settings.slice / 2 {
+            // It has only just begun: the tick was due to others, or to the turns before.
             return Ok(UpdateDeadline::Continue(1));
         }
-        self.shared.meter.count();
         if self.shared.meter.turn() > self.settings.turn_cpu {
             return Err(Ending(EndReason::OutOfTime).into());
         }

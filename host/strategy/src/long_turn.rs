@@ -1,7 +1,7 @@
 //! Turns that run for longer than a slice, and how they leave the others alone.
 //!
 //! The threads that run sessions also serve the links and the timers. A session whose turn goes on
-//! for longer than a slice moves to threads of their own, which have a lower priority: strategies that
+//! for longer than a slice moves to threads of their own, fewer than processors and of a lower priority: strategies that
 //! compute, or loop, get what the others leave, and take turns there, slice by slice. It comes back
 //! before its turn is committed, so that what others wait for is not held up by a thread that has to
 //! wait itself. One that fails in a long turn is taken apart there too: giving back much memory takes
@@ -54,12 +54,14 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// As many threads as there are processors.
+    /// As many threads as there are processors, less one: a processor that nobody has takes an event at
+    /// once, and one that has to be taken from somebody, of whatever priority, only at the kernel's next tick.
     ///
     /// # Errors
     /// When they cannot be started.
     pub fn start() -> io::Result<Lane> {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads =
+            std::thread::available_parallelism().map_or(1, |processors| processors.get().saturating_sub(1).max(1));
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("long-turns")

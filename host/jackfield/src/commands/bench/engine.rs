@@ -69,7 +69,7 @@ pub async fn guest(engine: &Engine, arguments: &Bench, name: &str) -> anyhow::Re
 }
 
 /// Start a session with nothing in hand.
-pub async fn start(engine: &Engine, plugin: &Plugin, turns: Arc<Counting>) -> Session {
+pub async fn start(engine: &Engine, plugin: &Plugin, turns: Arc<dyn Turns>) -> Session {
     let start = SessionStart {
         id: uuid::Uuid::now_v7().simple().to_string(),
         plugin: plugin.clone(),

@@ -1,25 +1,28 @@
 //! Whether neighbours who misbehave are felt: the time from an event to the end of its turn, in sessions
 //! that do nothing wrong, alone and beside sessions that loop, eat memory, trap and flood.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jackfield_strategy::{Engine, Plugin, SessionEvent};
+use jackfield_strategy::{Engine, Plugin, Session, SessionEvent, Turn, TurnError, Turns};
 
-use super::engine::{Counting, engine, guest, start, until};
+use super::engine::{Counting, engine, guest, start};
 use super::{Aim, Figure};
 use crate::cli::Bench;
 
 /// Sessions that are measured.
 const GOOD: usize = 50;
 /// Time each state is measured for.
-const FOR: Duration = Duration::from_secs(5);
+const FOR: Duration = Duration::from_secs(4);
 /// Pause of a good session between two events, and of a hostile one before it comes again.
 const PAUSE: Duration = Duration::from_millis(5);
 /// The neighbours; each comes again when it was ended, as often as a good session gets an event.
 const HOSTILE: [&str; 4] = ["hostile_loop", "hostile_memory", "hostile_trap", "hostile_flood"];
 
-/// p99 of a turn, alone and beside hostile neighbours.
+/// p99 of a turn: alone, beside each hostile neighbour, and beside all of them.
 pub async fn isolation(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     let engine = engine(GOOD + HOSTILE.len() + 8)?;
     let good = guest(&engine, arguments, "echo").await?;
@@ -29,60 +32,102 @@ pub async fn isolation(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     }
     let alone = p99(&engine, &good, &[]).await?;
     let beside = p99(&engine, &good, &hostile).await?;
-    let ratio = beside / alone.max(f64::EPSILON);
-    Ok(vec![
+    let mut figures = vec![
         Figure { name: "p99 of a turn, alone", value: alone, unit: "µs", aim: None },
         Figure { name: "p99 of a turn, hostile neighbours", value: beside, unit: "µs", aim: None },
-        Figure { name: "isolation: ratio of the two", value: ratio, unit: "x", aim: Some(Aim::Under(2.0)) },
-    ])
+        Figure {
+            name: "isolation: ratio of the two",
+            value: beside / alone.max(f64::EPSILON),
+            unit: "x",
+            aim: Some(Aim::Under(2.0)),
+        },
+    ];
+    for (name, plugin) in HOSTILE.into_iter().zip(hostile) {
+        figures.push(Figure { name, value: p99(&engine, &good, &[plugin]).await?, unit: "µs", aim: None });
+    }
+    Ok(figures)
+}
+
+/// Takes the time of each turn of one session, from its event to its end.
+#[derive(Default)]
+struct Stopwatch(Mutex<Times>);
+
+#[derive(Default)]
+struct Times {
+    delivered: Option<Instant>,
+    turns: Vec<f64>,
+}
+
+impl Stopwatch {
+    /// Unless the turn before has not ended yet.
+    fn begin(&self) -> bool {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = times.delivered.is_none();
+        times.delivered.get_or_insert_with(Instant::now);
+        idle
+    }
+}
+
+impl Turns for Stopwatch {
+    fn commit(&self, _turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(delivered) = times.delivered.take() {
+            times.turns.push(delivered.elapsed().as_secs_f64() * 1e6);
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 async fn p99(engine: &Engine, good: &Plugin, hostile: &[Plugin]) -> anyhow::Result<f64> {
-    let over = AtomicBool::new(false);
-    let neighbours = async {
-        let each = hostile.iter().map(|plugin| async {
-            while !over.load(Ordering::Relaxed) {
-                let (turns, _receiver) = Counting::new();
-                let session = start(engine, plugin, turns).await;
-                // Some wait for a first event before they misbehave; one that is gone already is fine.
-                let _ = session.deliver(SessionEvent::Message { name: "go".into(), data: "{}".into() });
-                if tokio::time::timeout(Duration::from_secs(2), session.clone().ended()).await.is_err() {
-                    session.kill("measured");
-                    session.ended().await;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        });
-        futures_util::future::join_all(each).await;
-    };
-    let measured = async {
-        let each = (0..GOOD).map(|_| turns_of_one(engine, good));
-        let times = futures_util::future::try_join_all(each).await;
-        over.store(true, Ordering::Relaxed);
-        times
-    };
-    let (times, _) = tokio::join!(measured, neighbours);
-    let mut times: Vec<f64> = times?.into_iter().flatten().collect();
+    let over = Arc::new(AtomicBool::new(false));
+    let mut neighbours = tokio::task::JoinSet::new();
+    for plugin in hostile {
+        neighbours.spawn(come_again(engine.clone(), plugin.clone(), over.clone()));
+    }
+    let mut sessions = Vec::with_capacity(GOOD);
+    for _ in 0..GOOD {
+        let stopwatch = Arc::new(Stopwatch::default());
+        sessions.push((start(engine, good, stopwatch.clone()).await, stopwatch));
+    }
+    let sessions = tokio::task::spawn_blocking(move || nudge_in_turn(sessions)).await??;
+    let mut times = Vec::new();
+    for (session, stopwatch) in sessions {
+        session.kill("measured");
+        session.ended().await;
+        times.append(&mut stopwatch.0.lock().unwrap_or_else(PoisonError::into_inner).turns);
+    }
+    over.store(true, Ordering::Relaxed);
+    neighbours.join_all().await;
     times.sort_unstable_by(f64::total_cmp);
     let index = (times.len() * 99).div_ceil(100).saturating_sub(1);
     Ok(times.get(index).copied().unwrap_or(0.0))
 }
 
-async fn turns_of_one(engine: &Engine, plugin: &Plugin) -> anyhow::Result<Vec<f64>> {
-    let (turns, mut receiver) = Counting::new();
-    let session = start(engine, plugin, turns).await;
-    until(&mut receiver, 1).await?;
-    let (mut times, mut number) = (Vec::new(), 1);
-    let end = Instant::now() + FOR;
-    while Instant::now() < end {
+async fn come_again(engine: Engine, plugin: Plugin, over: Arc<AtomicBool>) {
+    while !over.load(Ordering::Relaxed) {
+        let (turns, _receiver) = Counting::new();
+        let session = start(&engine, &plugin, turns).await;
+        // Some wait for a first event before they misbehave; one that is gone already is fine.
+        let _ = session.deliver(SessionEvent::Message { name: "go".into(), data: "{}".into() });
+        if tokio::time::timeout(Duration::from_secs(2), session.clone().ended()).await.is_err() {
+            session.kill("measured");
+            session.ended().await;
+        }
         tokio::time::sleep(PAUSE).await;
-        let began = Instant::now();
-        session.deliver(SessionEvent::Message { name: "nudge".into(), data: "{}".into() })?;
-        number += 1;
-        until(&mut receiver, number).await?;
-        times.push(began.elapsed().as_secs_f64() * 1e6);
     }
-    session.kill("measured");
-    session.ended().await;
-    Ok(times)
+}
+
+/// From a thread of its own: events come when they come, whatever the runtime's threads are doing.
+fn nudge_in_turn(sessions: Vec<(Session, Arc<Stopwatch>)>) -> anyhow::Result<Vec<(Session, Arc<Stopwatch>)>> {
+    let end = Instant::now() + FOR;
+    let pause = PAUSE / u32::try_from(sessions.len().max(1))?;
+    while Instant::now() < end {
+        for (session, stopwatch) in &sessions {
+            if stopwatch.begin() {
+                session.deliver(SessionEvent::Message { name: "nudge".into(), data: "{}".into() })?;
+            }
+            std::thread::sleep(pause);
+        }
+    }
+    Ok(sessions)
 }

@@ -11,8 +11,8 @@ pub struct Settings {
     pub name: String,
     /// The tenant it serves.
     pub tenant_id: u32,
-    /// Media types, interaction types and subtypes it takes; an empty list takes any.
-    pub media_types: Vec<String>,
+    /// Media types it takes; an empty list takes any.
+    pub media_types: Vec<MediaType>,
     /// Interaction queues.
     pub queues: Vec<Queue>,
     /// Views over them.
@@ -33,6 +33,16 @@ pub struct Settings {
     pub timers: Timers,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// A media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaType {
+    /// Its name, such as `email`.
+    pub name: String,
+    /// Idle time of an agent application for interactions of this media type: goes before
+    /// [`Timers::handling_timeout`], and after user data key `handling-timeout` (minutes). 1 to 1,440 min.
+    pub handling_timeout: Option<Duration>,
 }
 
 /// An interaction queue.
@@ -117,7 +127,7 @@ pub enum PropertyKind {
 pub struct Timers {
     /// Time with a router since its last request. Default 720 min, 20 to 525,600.
     pub routing_timeout: Duration,
-    /// Idle time of an agent application. Default 180 min, 1 to 1,440.
+    /// Idle time of an agent application, where its media type has none. Default 180 min, 1 to 1,440.
     pub handling_timeout: Duration,
     /// Time to accept an invitation. Default 30 s, 1 to 86,400.
     pub delivering_timeout: Duration,

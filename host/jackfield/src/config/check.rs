@@ -50,7 +50,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[agent-group]]", site.agent_groups.iter(), notes);
     unique("[[place]]", site.places.iter(), notes);
     unique("[[workbin]]", site.workbins.iter(), notes);
-    unique("[[media-type]]", site.media_types.iter(), notes);
+    unique("[[media-type]]", site.media_types.iter().map(|object| &object.name), notes);
     unique("[[agent]]", site.agents.iter().map(|object| &object.id), notes);
     unique("[[custom-property]]", site.custom_properties.iter().map(|object| &object.name), notes);
 }
@@ -89,7 +89,7 @@ fn references(site: &Site, notes: &Notes) {
     let skills = Names::new("skill", site.skills.iter());
     let groups = Names::new("agent group", site.agent_groups.iter());
     let places = Names::new("place", site.places.iter());
-    let media_types = Names::new("media type", site.media_types.iter());
+    let media_types = Names::new("media type", site.media_types.iter().map(|object| &object.name));
 
     let owners = site.application.tenant.iter();
     let owners = owners.chain(site.switches.iter().filter_map(|object| object.tenant.as_ref()));

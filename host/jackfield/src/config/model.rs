@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 
@@ -42,7 +43,7 @@ pub struct Site {
     /// `[[workbin]]`
     pub workbins: Vec<Text>,
     /// `[[media-type]]`
-    pub media_types: Vec<Text>,
+    pub media_types: Vec<MediaType>,
     /// `[[agent]]`
     pub agents: Vec<Agent>,
     /// `[[custom-property]]`
@@ -195,6 +196,15 @@ pub struct Strategy {
     pub max_interactions: u32,
     /// What `facts.parameter` answers.
     pub parameters: BTreeMap<String, String>,
+}
+
+/// A media type.
+#[derive(Clone, Debug)]
+pub struct MediaType {
+    /// Its name, such as `email`.
+    pub name: Text,
+    /// Idle time of an agent application, where it is not the server's.
+    pub handling_timeout: Option<Duration>,
 }
 
 /// An agent.

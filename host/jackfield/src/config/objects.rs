@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::model::{
-    Agent, Application, CustomProperty, MediaServer, Queue, Server, Site, Strategy, Submitter, Switch, Tenant, View,
+    Agent, Application, CustomProperty, MediaServer, MediaType, Queue, Server, Site, Strategy, Submitter, Switch,
+    Tenant, View,
 };
 use super::options::{self, Kind, OptionValue, OptionValues, Owner};
 use super::problem::{Problem, nearest_word};
@@ -59,7 +61,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", named);
     site.places = each(&mut root, notes, "place", "[[place]]", named);
     site.workbins = each(&mut root, notes, "workbin", "[[workbin]]", named);
-    site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", named);
+    site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", media_type);
     site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
     site.custom_properties =
         each(&mut root, notes, "custom-property", "[[custom-property]]", |section| custom_property(section, notes));
@@ -325,6 +327,15 @@ fn strategy(section: &mut Section<'_, '_>) -> Option<Strategy> {
 
 fn named(section: &mut Section<'_, '_>) -> Option<Text> {
     section.required_text("name")
+}
+
+fn media_type(section: &mut Section<'_, '_>) -> Option<MediaType> {
+    let name = section.required_text("name");
+    let handling_timeout = section.integer("handling-timeout", 1, 1_440).and_then(|minutes| {
+        let minutes = u64::try_from(minutes.into_inner()).ok()?;
+        Some(Duration::from_secs(minutes * 60))
+    });
+    Some(MediaType { name: name?, handling_timeout })
 }
 
 fn agent(section: &mut Section<'_, '_>) -> Option<Agent> {

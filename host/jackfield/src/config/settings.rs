@@ -25,7 +25,14 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
     server::Settings {
         name: name.clone(),
         tenant_id: site.tenant_id(of.tenant.as_ref()),
-        media_types: texts(&site.media_types),
+        media_types: site
+            .media_types
+            .iter()
+            .map(|media| server::MediaType {
+                name: media.name.get_ref().clone(),
+                handling_timeout: media.handling_timeout,
+            })
+            .collect(),
         queues: site
             .queues
             .iter()

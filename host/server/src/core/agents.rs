@@ -224,12 +224,13 @@ impl Core {
         places.is_empty() || places.iter().any(|known| known == place)
     }
 
-    fn known_media_type(&self, media_type: &str) -> Result<(), RequestError> {
+    pub(super) fn known_media_type(&self, media_type: &str) -> Result<(), RequestError> {
         checks::name("a media type", media_type)?;
         let known = &self.settings.media_types;
-        if known.is_empty() || known.iter().any(|known| known == media_type) {
+        if known.is_empty() || known.iter().any(|known| known.name == media_type) {
             return Ok(());
         }
+        let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
         Err(ErrorCode::UnknownMediaType
             .with(format!("the media type `{media_type}` is not configured; known are {}", known.join(", "))))
     }

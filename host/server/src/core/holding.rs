@@ -194,12 +194,17 @@ impl Core {
         checks::millis(self.settings.timers.routing_timeout)
     }
 
-    /// How long an agent may be silent: the interaction's own user data goes before the server's setting.
+    /// How long an agent may be silent: the interaction's own user data goes first, then its media type,
+    /// then the server's setting (reference page, *Limits and timers*).
     pub(super) fn handling_patience(&self, interaction: &Interaction) -> u64 {
         let own = interaction.user_data.as_ref().and_then(|user_data| user_data.integer(HANDLING_TIMEOUT_KEY));
         match own.and_then(|minutes| u64::try_from(minutes).ok()) {
             Some(minutes @ 1..=1_440) => minutes * 60_000,
-            _ => checks::millis(self.settings.timers.handling_timeout),
+            _ => {
+                let media_type = self.settings.media_types.iter().find(|media| media.name == interaction.media_type);
+                let of_media = media_type.and_then(|media| media.handling_timeout);
+                checks::millis(of_media.unwrap_or(self.settings.timers.handling_timeout))
+            }
         }
     }
 

@@ -82,14 +82,7 @@ impl Core {
         if request.received_at < 0 {
             return Err(ErrorCode::BadRequest.with("ReceivedAt lies before 1970"));
         }
-        let known = &self.settings.media_types;
-        if !known.is_empty() && !known.contains(&request.media_type) {
-            return Err(ErrorCode::UnknownMediaType.with(format!(
-                "the media type `{}` is not configured; known are {}",
-                request.media_type,
-                known.join(", ")
-            )));
-        }
+        self.known_media_type(&request.media_type)?;
         match &request.workbin {
             Some(workbin) => {
                 self.known_workbin(workbin)?;

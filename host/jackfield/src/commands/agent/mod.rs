@@ -76,7 +76,7 @@ impl Login {
         if !place.is_empty() && !places.contains(&place.as_str()) {
             return Err(Usage(format!("there is no place `{place}`; {}", nearest_word(&place, places))));
         }
-        let known: Vec<&str> = site.media_types.iter().map(|media| media.get_ref().as_str()).collect();
+        let known: Vec<&str> = site.media_types.iter().map(|media| media.name.get_ref().as_str()).collect();
         if let Some(unknown) = arguments.media.iter().find(|media| !known.contains(&media.as_str())) {
             return Err(Usage(format!("there is no media type `{unknown}`; {}", nearest_word(unknown, known))));
         }

@@ -1,17 +1,28 @@
-//! Whether neighbours who misbehave are felt: the time from an event to the end of its turn, in sessions
-//! that do nothing wrong, alone and beside sessions that loop, eat memory, trap and flood.
+//! Whether neighbours who misbehave are felt, by sessions that do nothing wrong: alone, and beside
+//! sessions that loop, eat memory, trap and flood. Measured twice: the time from an event to the end of
+//! its turn, in the engine alone; and the way of a whole interaction, from submit to stopped.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use jackfield_link::{Client, Endpoint, InProcess};
+use jackfield_protocol::v1::event::Message as Event;
+use jackfield_protocol::v1::request::Message as Request;
+use jackfield_protocol::v1::{ClientType, ReportingName, RequestStartReporting, RequestSubmit};
 use jackfield_strategy::{Engine, Plugin, Session, SessionEvent, Turn, TurnError, Turns};
 
+use tokio::sync::mpsc;
+
 use super::engine::{Counting, engine, guest, start};
+use super::throughput::{PATIENCE, SITE, email, open, start_node};
 use super::{Aim, Figure};
 use crate::cli::Bench;
+use crate::connect::registration;
 
 /// Sessions that are measured.
 const GOOD: usize = 50;
@@ -19,6 +30,10 @@ const GOOD: usize = 50;
 const FOR: Duration = Duration::from_secs(4);
 /// Pause of a good session between two events, and of a hostile one before it comes again.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Pause between two interactions of the measured strategy.
+const INTERACTION_EVERY: Duration = Duration::from_millis(5);
+/// For so many of them, one comes to each hostile strategy.
+const HOSTILE_ONE_IN: usize = 20;
 /// The neighbours; each comes again when it was ended, as often as a good session gets an event.
 const HOSTILE: [&str; 4] = ["hostile_loop", "hostile_memory", "hostile_trap", "hostile_flood"];
 
@@ -32,11 +47,20 @@ pub async fn isolation(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     }
     let alone = p99(&engine, &good, &[]).await?;
     let beside = p99(&engine, &good, &hostile).await?;
+    let (whole_alone, whole_beside) = (interactions(arguments, &[]).await?, interactions(arguments, &HOSTILE).await?);
     let mut figures = vec![
+        Figure { name: "p99 of an interaction, alone", value: whole_alone, unit: "µs", aim: None },
+        Figure { name: "p99 of an interaction, hostile neighbours", value: whole_beside, unit: "µs", aim: None },
+        Figure {
+            name: "isolation of interactions: ratio",
+            value: whole_beside / whole_alone.max(f64::EPSILON),
+            unit: "x",
+            aim: Some(Aim::Under(2.0)),
+        },
         Figure { name: "p99 of a turn, alone", value: alone, unit: "µs", aim: None },
         Figure { name: "p99 of a turn, hostile neighbours", value: beside, unit: "µs", aim: None },
         Figure {
-            name: "isolation: ratio of the two",
+            name: "isolation of turns: ratio",
             value: beside / alone.max(f64::EPSILON),
             unit: "x",
             aim: Some(Aim::Under(2.0)),
@@ -98,9 +122,85 @@ async fn p99(engine: &Engine, good: &Plugin, hostile: &[Plugin]) -> anyhow::Resu
     }
     over.store(true, Ordering::Relaxed);
     neighbours.join_all().await;
+    Ok(percentile_99(times))
+}
+
+fn percentile_99(mut times: Vec<f64>) -> f64 {
     times.sort_unstable_by(f64::total_cmp);
     let index = (times.len() * 99).div_ceil(100).saturating_sub(1);
-    Ok(times.get(index).copied().unwrap_or(0.0))
+    times.get(index).copied().unwrap_or(0.0)
+}
+
+/// p99 of an interaction from its submit to the report that it was stopped, with a strategy for each of
+/// these guests beside. A hostile interaction is tried until it is put aside as poison, like any other.
+async fn interactions(arguments: &Bench, hostile: &[&str]) -> anyhow::Result<f64> {
+    let (site, server) = open(arguments, "isolation.db", &site_with(hostile)).await?;
+    let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
+    let node = start_node(arguments, &site, &endpoint, hostile).await?;
+    let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
+    let (watcher, events) = Client::connect(&endpoint, registration("watch", ClientType::ReportingEngine)).await?;
+    let reporting = RequestStartReporting { interactions: true, ..RequestStartReporting::default() };
+    watcher.request(Request::StartReporting(reporting)).await?;
+    let stopped = tokio::spawn(watch(events));
+
+    let mut submitted = Vec::new();
+    let mut every = tokio::time::interval(INTERACTION_EVERY);
+    let end = Instant::now() + FOR;
+    while Instant::now() < end {
+        every.tick().await;
+        if submitted.len() % HOSTILE_ONE_IN == 0 {
+            for guest in hostile {
+                submitter.send(Request::Submit(email(guest)), "").await?;
+            }
+        }
+        let id = format!("{:016}", submitted.len());
+        let request = RequestSubmit { interaction_id: id.clone(), ..email("in") };
+        submitted.push((id, Instant::now()));
+        submitter.send(Request::Submit(request), "").await?;
+    }
+    // Those that are still on their way are the slowest: they are waited for.
+    let limit = Instant::now() + PATIENCE;
+    while node.status().counters.finished < submitted.len() as u64 {
+        anyhow::ensure!(Instant::now() < limit, "the interactions are not all stopped in time");
+        tokio::time::sleep(PAUSE).await;
+    }
+    node.shutdown(Duration::from_secs(2)).await;
+    watcher.leave().await;
+    let stopped = stopped.await?;
+    server.shutdown().await;
+    let mut times = Vec::with_capacity(submitted.len());
+    for (id, at) in submitted {
+        let stopped = stopped.get(&id).with_context(|| format!("nothing was reported of {id}"))?;
+        times.push(stopped.saturating_duration_since(at).as_secs_f64() * 1e6);
+    }
+    Ok(percentile_99(times))
+}
+
+/// When each interaction was stopped.
+async fn watch(mut events: mpsc::Receiver<Event>) -> HashMap<String, Instant> {
+    let mut stopped = HashMap::new();
+    while let Some(event) = events.recv().await {
+        if let Event::Reporting(report) = event
+            && report.name() == ReportingName::ProcessingStopped
+        {
+            stopped.insert(report.interaction_id, Instant::now());
+        }
+    }
+    stopped
+}
+
+/// The site of the benchmarks, with a queue and a strategy for each of these guests.
+fn site_with(guests: &[&str]) -> String {
+    let mut site = SITE.replace("poison-queue = \"in\"", "poison-queue = \"poison\"");
+    site.push_str("[[queue]]\nname = \"poison\"\n");
+    for name in guests {
+        site.push_str(&format!(
+            "[[queue]]\nname = \"{name}\"\n[[view]]\nname = \"{name}\"\nqueue = \"{name}\"\n\
+             [[submitter]]\nname = \"{name}\"\nview = \"{name}\"\nstrategy = \"{name}\"\n\
+             [[strategy]]\nname = \"{name}\"\nplugin = \"{name}\"\n"
+        ));
+    }
+    site
 }
 
 async fn come_again(engine: Engine, plugin: Plugin, over: Arc<AtomicBool>) {

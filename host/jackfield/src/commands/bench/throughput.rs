@@ -18,7 +18,7 @@ use jackfield_server::{Server, SqliteStore};
 use jackfield_strategy::Plugins;
 use tokio::sync::mpsc;
 
-use super::engine::engine;
+use super::engine::{engine, guest};
 use super::{Aim, Figure};
 use crate::cli::Bench;
 use crate::config::{self, Site};
@@ -31,11 +31,12 @@ const IN_FLIGHT: usize = 512;
 /// Interactions of one pull.
 const PULL_COUNT: u32 = 100;
 /// How long the last interactions may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// The e-mails: short, and automatic, so that the strategy stops them in its first turn.
 const TEXT: &str = "Good morning, I am out of the office until Monday. Kind regards";
 
-const SITE: &str = r#"
+/// One server with one queue, and one strategy that pulls it.
+pub const SITE: &str = r#"
 [application]
 name = "bench"
 connections = ["bench"]
@@ -86,7 +87,7 @@ pub async fn floor(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
 
 /// Submit, pull and stop against the server, with no strategy.
 pub async fn server_alone(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let (_, server) = open(arguments, "server.db").await?;
+    let (_, server) = open(arguments, "server.db", SITE).await?;
     let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
     let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
     let (router, _) = Client::connect(&endpoint, registration("router", ClientType::RoutingEngine)).await?;
@@ -107,14 +108,9 @@ pub async fn server_alone(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
 
 /// Submit, a session of a real strategy for each, stop.
 pub async fn end_to_end(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let (site, server) = open(arguments, "end-to-end.db").await?;
+    let (site, server) = open(arguments, "end-to-end.db", SITE).await?;
     let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
-    let engine = engine(1_000)?;
-    let plugins = Plugins::default();
-    let triage = arguments.guests.parent().unwrap_or(&arguments.guests).join("triage.wasm");
-    plugins.insert(engine.load(&triage).await.with_context(|| format!("{}", triage.display()))?);
-    let settings = config::node_settings(&site, |_| endpoint.clone());
-    let node = Node::start(settings, engine, Arc::new(plugins)).await?;
+    let node = start_node(arguments, &site, &endpoint, &[]).await?;
     let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
     let count = arguments.interactions;
     let began = Instant::now();
@@ -145,8 +141,22 @@ fn fresh(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     Ok(folder.join(name))
 }
 
-async fn open(arguments: &Bench, name: &str) -> anyhow::Result<(Site, Server)> {
-    let (site, _) = config::parse(Path::new("bench.toml"), SITE)?;
+/// A node on that server, with the plugin `triage` and these guests.
+pub async fn start_node(arguments: &Bench, site: &Site, endpoint: &Endpoint, guests: &[&str]) -> anyhow::Result<Node> {
+    let engine = engine(1_000)?;
+    let plugins = Plugins::default();
+    let triage = arguments.guests.parent().unwrap_or(&arguments.guests).join("triage.wasm");
+    plugins.insert(engine.load(&triage).await.with_context(|| format!("{}", triage.display()))?);
+    for name in guests {
+        plugins.insert(guest(&engine, arguments, name).await?);
+    }
+    let settings = config::node_settings(site, |_| endpoint.clone());
+    Ok(Node::start(settings, engine, Arc::new(plugins)).await?)
+}
+
+/// A server of that site, with a fresh store of that name.
+pub async fn open(arguments: &Bench, name: &str, site: &str) -> anyhow::Result<(Site, Server)> {
+    let (site, _) = config::parse(Path::new("bench.toml"), site)?;
     let path = fresh(&arguments.folder, name)?;
     let of = site.servers.first().context("the site has a server")?;
     let settings = config::server_settings(&site, of);
@@ -156,20 +166,25 @@ async fn open(arguments: &Bench, name: &str) -> anyhow::Result<(Site, Server)> {
     Ok((site, server))
 }
 
-async fn submit_all(client: &Client, count: u32) -> anyhow::Result<()> {
+/// An e-mail for that queue.
+pub fn email(queue: &str) -> RequestSubmit {
     let data = KeyValueList::default()
         .with("Subject", "Automatic reply: your order")
         .with("FromAddress", "kim@example.com")
         .with("Text", TEXT)
         .with("_AutoReplyCount", 1);
-    let request = RequestSubmit {
+    RequestSubmit {
         media_type: "email".into(),
         interaction_type: "Inbound".into(),
         interaction_subtype: "InboundNew".into(),
-        queue: "in".into(),
+        queue: queue.into(),
         user_data: Some(data),
         ..RequestSubmit::default()
-    };
+    }
+}
+
+async fn submit_all(client: &Client, count: u32) -> anyhow::Result<()> {
+    let request = email("in");
     let mut under_way = FuturesUnordered::new();
     for _ in 0..count {
         if under_way.len() >= IN_FLIGHT

@@ -43,6 +43,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const PROGRESS_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 /// Nothing may move for so long before the site counts as at rest.
 const REST_FOR: Duration = Duration::from_millis(500);
+/// An agent of this id is left to whoever watches the demo.
+const YOU: &str = "you";
 /// Invitations of a hundred that agents reject: enough for one or more in nearly every run.
 const REJECT_PERCENT: &str = "8";
 /// Reporting events that wait to be entered.
@@ -137,8 +139,7 @@ async fn play(
 
     say("starting the node with its strategies, and the agents")?;
     parts.push(starter.start("node", &["run"])?);
-    for agent in &demo.site.agents {
-        let id = agent.id.get_ref();
+    for id in agents(demo) {
         let arguments = ["agent", "--id", id, "--auto", "--handle-time", "0.1s..0.5s", "--reject", REJECT_PERCENT];
         parts.push(starter.start(&format!("agent {id}"), &arguments)?);
     }
@@ -339,11 +340,16 @@ async fn wait_for_agents(demo: &DemoSite, parts: &mut [Part]) -> anyhow::Result<
     for server in &demo.site.servers {
         waiting_for("the agents", parts, async || {
             let status = queues::status(server).await.ok()?;
-            (status.agents.len() >= demo.site.agents.len()).then_some(())
+            (status.agents.len() >= agents(demo).count()).then_some(())
         })
         .await?;
     }
     Ok(())
+}
+
+/// The agents who work by themselves.
+fn agents(demo: &DemoSite) -> impl Iterator<Item = &str> {
+    demo.site.agents.iter().map(|agent| agent.id.get_ref().as_str()).filter(|id| *id != YOU)
 }
 
 /// Looks until `look` finds something; fails when a part ends or it takes too long.
@@ -379,7 +385,8 @@ async fn keep(global: &Global, demo: &DemoSite, stop: &CancellationToken) -> any
         let program = std::env::current_exe().map_or_else(|_| "jackfield".into(), |path| text::path(&path));
         let site = text::path(&demo.path);
         output::line("\nIt goes on running; Ctrl-C stops it. In another terminal:")?;
-        for command in ["queues --watch", "sessions --all", "submit letter.eml --queue email.inbound"] {
+        let you = format!("agent --id {YOU}");
+        for command in ["queues --watch", "sessions --all", &you, "submit letter.eml --queue email.inbound"] {
             output::line(format!("  {program} {command} --site {site}"))?;
         }
     }

@@ -269,6 +269,24 @@ fn the_handling_timer_takes_the_interactions_own_time_first() {
 }
 
 #[test]
+fn the_handling_timer_takes_the_media_types_time_before_the_servers() {
+    let mut scene = Scene::new();
+    let agent = scene.world.agent("ann", "p1");
+    let mut request = match submit("inbound", 0) {
+        RequestMessage::Submit(request) => request,
+        _ => unreachable!(),
+    };
+    request.media_type = "sms".into();
+    let id = scene.world.done(scene.media, RequestMessage::Submit(request));
+    assert_eq!(scene.world.pulled(agent, pull_view("all", 1)), [id.clone()]);
+    scene.world.pass(20 * 60_000 - 1);
+    assert!(scene.world.events(agent).is_empty());
+    scene.world.pass(1);
+    assert!(matches!(scene.world.events(agent).as_slice(),
+        [EventMessage::Revoked(revoked)] if revoked.interaction_id == id));
+}
+
+#[test]
 fn cleared_online_is_abandoned() {
     let mut scene = Scene::new();
     let mut request = match submit("inbound", 0) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::request::Message as RequestMessage;
@@ -114,7 +115,11 @@ pub(super) fn site() -> Settings {
     Settings {
         name: "email_server".into(),
         tenant_id: 1,
-        media_types: vec!["email".into(), "chat".into()],
+        media_types: vec![
+            settings::MediaType { name: "email".into(), handling_timeout: None },
+            settings::MediaType { name: "chat".into(), handling_timeout: None },
+            settings::MediaType { name: "sms".into(), handling_timeout: Some(Duration::from_secs(20 * 60)) },
+        ],
         queues: ["inbound", "second"].map(|name| settings::Queue { name: name.into() }).into(),
         views: vec![
             view("urgent", "inbound", "priority > 5"),

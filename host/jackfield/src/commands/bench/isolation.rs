@@ -66,11 +66,20 @@ pub async fn isolation(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
             aim: Some(Aim::Under(2.0)),
         },
     ];
-    for (name, plugin) in HOSTILE.into_iter().zip(hostile) {
+    for ((name, whole), plugin) in HOSTILE.into_iter().zip(WHOLE).zip(hostile) {
+        figures.push(Figure { name: whole, value: interactions(arguments, &[name]).await?, unit: "µs", aim: None });
         figures.push(Figure { name, value: p99(&engine, &good, &[plugin]).await?, unit: "µs", aim: None });
     }
     Ok(figures)
 }
+
+/// What the figures of whole interactions beside one of them are called.
+const WHOLE: [&str; 4] = [
+    "interactions, hostile_loop",
+    "interactions, hostile_memory",
+    "interactions, hostile_trap",
+    "interactions, hostile_flood",
+];
 
 /// Takes the time of each turn of one session, from its event to its end.
 #[derive(Default)]

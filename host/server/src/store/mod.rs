@@ -1,25 +1,26 @@
 //! The durable truth of an Interaction Server: what a store must do, and what is written to it.
 //!
-//! Owns the traits every database implements ([`Store`], [`Writer`], [`Reader`]), the rows they keep
-//! ([`Entry`] and the interaction itself) and the thread that groups commits ([`GroupCommit`]).
+//! Owns the traits every database implements ([`Store`], [`Writer`], [`Reader`]) and the rows they keep
+//! ([`Entry`] and the interaction itself). The thread that groups commits is [`GroupCommit`].
 //! [`sqlite`] is the embedded database. A store ends when its writer and reader are dropped; a writer
 //! whose commit failed is not used again: drop both halves and open the store anew.
 
 mod entry;
-mod error;
 pub mod floor;
-mod group_commit;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
 use jackfield_protocol::v1::Interaction;
+use prost::Message;
 
 pub use entry::{Entry, EntryKey, PropertyValue, custom_values};
-pub use error::StoreError;
-pub use group_commit::{CommitResult, GroupCommit};
+pub use jackfield_store::{StoreError, Writer};
 
 use crate::settings::CustomProperty;
+
+/// The thread that commits [`Write`]s. Pruning forgets the answers remembered before a time.
+pub type GroupCommit = jackfield_store::GroupCommit<Write>;
 
 /// A database that can be opened, and opened again after a failure.
 pub trait Store: Send {
@@ -39,7 +40,7 @@ pub trait Store: Send {
 /// An open store: one half writes, the other reads, each on a thread of its own.
 pub struct Opened {
     /// Writes.
-    pub writer: Box<dyn Writer>,
+    pub writer: Box<dyn Writer<Write = Write>>,
     /// Reads what has been committed.
     pub reader: Box<dyn Reader>,
     /// Counts up by one each time the store is opened; durable before `open` returns. It makes
@@ -47,23 +48,7 @@ pub struct Opened {
     pub incarnation: u64,
 }
 
-/// The writing half.
-pub trait Writer: Send {
-    /// Commits all of `writes`, in order, or none of them. When it returns `Ok` they are on disk.
-    ///
-    /// # Errors
-    /// Nothing of `writes` was kept as far as the store can tell. The writer must not be used again.
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
-
-    /// Forgets answers remembered before that time (milliseconds), at most [`PRUNE_CHUNK`] of them.
-    /// Returns how many; fewer than [`PRUNE_CHUNK`] means that no older one is left.
-    ///
-    /// # Errors
-    /// As [`commit`](Writer::commit).
-    fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError>;
-}
-
-/// Answers one [`Writer::prune`] forgets at most, so that it never holds up commits for long.
+/// Answers one [`Writer::prune`] forgets at most.
 pub const PRUNE_CHUNK: u64 = 8_192;
 
 /// The reading half. It sees what has been committed, never half a commit.
@@ -124,6 +109,22 @@ pub enum Write {
         /// Its answer.
         answer: Answer,
     },
+}
+
+impl jackfield_store::GroupedWrite for Write {
+    fn bytes(&self) -> usize {
+        /// What an entry or an answer counts.
+        const NARROW_ROW: usize = 512;
+        let body = match self {
+            Write::Insert(interaction, _) | Write::Update { interaction, .. } => interaction.encoded_len(),
+            Write::Move { .. } | Write::Delete { .. } | Write::Remember { .. } => 0,
+        };
+        body + NARROW_ROW
+    }
+
+    fn is_pruned_later(&self) -> bool {
+        matches!(self, Write::Remember { .. })
+    }
 }
 
 /// What a request with an idempotency key was answered with.

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use jackfield_protocol::v1::{Interaction, KeyValueList, Workbin};
+use jackfield_store::Pruned;
 
 use super::{Answer, Entry, EntryKey, Opened, PRUNE_CHUNK, PropertyValue, Store, StoreError, Write};
 use crate::settings::{CustomProperty, PropertyKind};
@@ -230,11 +231,11 @@ pub(crate) fn answers_are_remembered_over_a_restart_and_forgotten_when_old(make:
     drop((store, opened));
     let (_store, mut opened) = open(make);
     assert_eq!(opened.reader.answer("old").unwrap(), Some(answer(10)));
-    assert_eq!(opened.writer.prune(20).unwrap(), 1);
+    assert_eq!(opened.writer.prune(20).unwrap().removed, 1);
     assert_eq!(opened.reader.answer("old").unwrap(), None);
     assert_eq!(opened.reader.answer("new").unwrap(), Some(answer(20)));
     opened.writer.commit(&[remember("new", 30)]).unwrap();
-    assert_eq!(opened.writer.prune(30).unwrap(), 0);
+    assert_eq!(opened.writer.prune(30).unwrap().removed, 0);
     assert_eq!(opened.reader.answer("new").unwrap(), Some(answer(30)));
 }
 
@@ -247,9 +248,9 @@ pub(crate) fn forgetting_is_bounded(make: &Make) {
         })
         .collect();
     opened.writer.commit(&writes).unwrap();
-    assert_eq!(opened.writer.prune(2).unwrap(), PRUNE_CHUNK);
-    assert_eq!(opened.writer.prune(2).unwrap(), 5);
-    assert_eq!(opened.writer.prune(2).unwrap(), 0);
+    assert_eq!(opened.writer.prune(2).unwrap(), Pruned { removed: PRUNE_CHUNK, more: true });
+    assert_eq!(opened.writer.prune(2).unwrap(), Pruned { removed: 5, more: false });
+    assert_eq!(opened.writer.prune(2).unwrap(), Pruned { removed: 0, more: false });
 }
 
 pub(crate) fn custom_properties_follow_their_declarations(make: &Make) {

@@ -1,41 +1,26 @@
-//! The embedded store: one SQLite file in WAL mode, synced at each commit.
+//! The embedded store: one SQLite file.
 //!
 //! Owns the file, and a lock file beside it that keeps every other server away for as long as the
-//! [`SqliteStore`] lives. The writer is the only connection that writes and checkpoints; the reader
-//! has one of its own that cannot write. Memory mapping is off, because a read error of a mapped file
-//! ends the process.
+//! [`SqliteStore`] lives. The reader has a connection of its own.
 
-mod lock;
 mod reader;
 mod row;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use jackfield_store::sqlite::{Format, OwnerLock, ReadConnection, WriteConnection};
+use rusqlite::{OptionalExtension, Transaction};
 
-use self::lock::OwnerLock;
 use self::reader::SqliteReader;
 use self::writer::SqliteWriter;
 use super::{Opened, Store, StoreError};
 use crate::settings::{CustomProperty, PropertyKind};
 
-/// How long a statement waits for a lock that some other program holds on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages in the log after which the writer copies them into the file (16 MiB).
-const CHECKPOINT_PAGES: u32 = 4_096;
-/// What the log is cut back to after that.
-const LOG_BYTES: u32 = 64 << 20;
-/// Page cache of the writer, in KiB.
-const WRITER_CACHE_KIB: i32 = 64 << 10;
-/// Page cache of the reader, in KiB.
-const READER_CACHE_KIB: i32 = 16 << 10;
-/// Prepared statements a connection keeps.
-const STATEMENTS: usize = 16;
+/// The file's format: its mark is "JKFD".
+const FORMAT: Format = Format { application_id: 0x4a4b_4644, migrations: &[include_str!("migrations/1.sql")] };
 
 /// A store in one SQLite file.
 #[derive(Debug)]
@@ -58,36 +43,11 @@ impl SqliteStore {
         &self,
         custom_properties: &[CustomProperty],
     ) -> Result<(SqliteWriter, SqliteReader, u64), StoreError> {
-        let failed = |error| failure(&self.path, error);
-        let mut connection = Connection::open_with_flags(
-            &self.path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(failed)?;
-        set_up(&connection, WRITER_CACHE_KIB).map_err(failed)?;
-        let mode: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0)).map_err(failed)?;
-        if mode != "wal" {
-            let detail = format!("its file system takes no write-ahead log (journal mode {mode})");
-            return Err(StoreError::Io { path: self.path.clone(), detail });
-        }
-        connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
-        connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(failed)?;
-        schema::migrate(&mut connection, &self.path)?;
-        let incarnation = begin_incarnation(&mut connection, &self.path, custom_properties)?;
-        // After a failed sync the kernel may hold pages as clean that never reached the disk. Copying
-        // the whole log into the file writes and syncs them anew before anything builds on them.
-        checkpoint(&connection).map_err(failed)?;
-
-        let reader =
-            Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(failed)?;
-        set_up(&reader, READER_CACHE_KIB).map_err(failed)?;
-        Ok((
-            SqliteWriter::new(self.path.clone(), connection),
-            SqliteReader::new(self.path.clone(), reader),
-            incarnation,
-        ))
+        let mut connection = WriteConnection::open(&self.path, &FORMAT)?;
+        let incarnation = begin_incarnation(&mut connection, custom_properties)?;
+        connection.checkpoint()?;
+        let reader = ReadConnection::open(&self.path)?;
+        Ok((SqliteWriter::new(connection), SqliteReader::new(reader), incarnation))
     }
 }
 
@@ -102,51 +62,34 @@ impl Store for SqliteStore {
     }
 }
 
-fn set_up(connection: &Connection, cache_kib: i32) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.pragma_update(None, "mmap_size", 0)?;
-    // A negative size is in KiB.
-    connection.pragma_update(None, "cache_size", -cache_kib)
-}
-
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
-}
-
 /// Counts one incarnation up, and works out custom properties where their declarations changed.
 fn begin_incarnation(
-    connection: &mut Connection,
-    path: &Path,
+    connection: &mut WriteConnection,
     custom_properties: &[CustomProperty],
 ) -> Result<u64, StoreError> {
-    let failed = |error| failure(path, error);
+    let path = connection.path().to_path_buf();
     let declared = declarations(custom_properties);
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let before: Option<String> = transaction
-        .query_row("select value from meta where name = 'incarnation'", [], |row| row.get(0))
-        .optional()
-        .map_err(failed)?;
-    let incarnation = before
-        .as_deref()
-        .and_then(|value| value.parse::<u64>().ok())
-        .and_then(|value| value.checked_add(1))
-        .ok_or_else(|| StoreError::Corrupt { path: path.into(), detail: format!("incarnation {before:?}") })?;
-    transaction
-        .execute("update meta set value = ? where name = 'incarnation'", [incarnation.to_string()])
-        .map_err(failed)?;
-    let known: Option<String> = transaction
-        .query_row("select value from meta where name = 'custom_properties'", [], |row| row.get(0))
-        .optional()
-        .map_err(failed)?;
-    if known.as_ref() != Some(&declared) {
-        row::rewrite_custom(&transaction, path, custom_properties)?;
-        transaction
-            .execute("insert or replace into meta values ('custom_properties', ?)", [&declared])
-            .map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)?;
-    Ok(incarnation)
+    let corrupt =
+        |found: &Option<String>| StoreError::Corrupt { path: path.clone(), detail: format!("incarnation {found:?}") };
+    connection.transact(|transaction| {
+        let before = meta(transaction, "incarnation")?;
+        let next = before.as_deref().and_then(|value| value.parse::<u64>().ok()).and_then(|value| value.checked_add(1));
+        let Some(incarnation) = next else { return Ok(Err(corrupt(&before))) };
+        set_meta(transaction, "incarnation", &incarnation.to_string())?;
+        if meta(transaction, "custom_properties")?.as_ref() != Some(&declared) {
+            row::rewrite_custom(transaction, custom_properties)?;
+            set_meta(transaction, "custom_properties", &declared)?;
+        }
+        Ok(Ok(incarnation))
+    })?
+}
+
+fn meta(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<String>> {
+    transaction.query_row("select value from meta where name = ?", [name], |row| row.get(0)).optional()
+}
+
+fn set_meta(transaction: &Transaction<'_>, name: &str, value: &str) -> rusqlite::Result<()> {
+    transaction.execute("insert or replace into meta values (?, ?)", (name, value)).map(drop)
 }
 
 /// What the stored values of custom properties depend on.
@@ -162,33 +105,4 @@ fn declarations(custom_properties: &[CustomProperty]) -> String {
         })
         .collect::<serde_json::Value>()
         .to_string()
-}
-
-/// What SQLite says, in our words.
-fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
-    let path = path.to_path_buf();
-    let detail = error.to_string();
-    let Some(code) = error.sqlite_error_code() else {
-        return match error {
-            // A column that does not hold what it must.
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..) => StoreError::Corrupt { path, detail },
-            _ => StoreError::Refused { path, detail },
-        };
-    };
-    match code {
-        ErrorCode::DiskFull => StoreError::Full { path, detail },
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { path, detail },
-        ErrorCode::DatabaseCorrupt => StoreError::Corrupt { path, detail },
-        ErrorCode::NotADatabase => StoreError::NotOurs { path, detail },
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            StoreError::Locked { path, detail: format!("{detail}; close what has it open") }
-        }
-        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory | ErrorCode::NoLargeFileSupport => {
-            StoreError::Io { path, detail }
-        }
-        _ => StoreError::Refused { path, detail },
-    }
 }

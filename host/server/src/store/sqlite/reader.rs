@@ -1,37 +1,31 @@
 //! The reading half: a connection that cannot write.
 
-use std::path::PathBuf;
-
 use jackfield_protocol::v1::Interaction;
-use rusqlite::{Connection, OptionalExtension};
+use jackfield_store::sqlite::ReadConnection;
+use rusqlite::OptionalExtension;
 
-use super::{failure, row};
+use super::row;
 use crate::store::{Answer, Entry, Reader, StoreError};
 
 /// The connection that reads.
 pub(super) struct SqliteReader {
-    path: PathBuf,
-    connection: Connection,
+    connection: ReadConnection,
 }
 
 impl SqliteReader {
-    pub(super) fn new(path: PathBuf, connection: Connection) -> SqliteReader {
-        SqliteReader { path, connection }
+    pub(super) fn new(connection: ReadConnection) -> SqliteReader {
+        SqliteReader { connection }
     }
 
     #[cfg(test)]
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        work(&self.connection).map_err(|error| failure(&self.path, error))
+    pub(super) fn connection(&self) -> &rusqlite::Connection {
+        self.connection.connection()
     }
 }
 
 impl Reader for SqliteReader {
     fn entries(&mut self, each: &mut dyn FnMut(Entry)) -> Result<(), StoreError> {
-        self.read(|connection| {
+        self.connection.read(|connection| {
             let mut statement = connection.prepare(row::SELECT_ENTRIES)?;
             let mut rows = statement.query([])?;
             while let Some(found) = rows.next()? {
@@ -42,7 +36,7 @@ impl Reader for SqliteReader {
     }
 
     fn interactions(&mut self, ids: &[&str]) -> Result<Vec<Interaction>, StoreError> {
-        self.read(|connection| {
+        self.connection.read(|connection| {
             // One snapshot for all of them, and one lock instead of one for each.
             let snapshot = connection.unchecked_transaction()?;
             let mut statement = snapshot.prepare_cached("select body from interaction where id = ?")?;
@@ -55,7 +49,7 @@ impl Reader for SqliteReader {
     }
 
     fn answer(&mut self, idempotency_key: &str) -> Result<Option<Answer>, StoreError> {
-        self.read(|connection| {
+        self.connection.read(|connection| {
             connection
                 .prepare_cached("select fingerprint, at, interaction_id from answer where key = ?")?
                 .query_row([idempotency_key], |found| {

@@ -1,14 +1,11 @@
 //! Entries and interactions as rows.
 
-use std::path::Path;
-
 use jackfield_protocol::v1::{Interaction, KeyValue, KeyValueList, Workbin, key_value::Value};
 use prost::Message;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, named_params};
 
-use super::failure;
 use crate::settings::CustomProperty;
-use crate::store::{Entry, EntryKey, PropertyValue, StoreError, custom_values};
+use crate::store::{Entry, EntryKey, PropertyValue, custom_values};
 
 const ONLINE: i64 = 1;
 const LOCKED: i64 = 2;
@@ -126,27 +123,24 @@ fn decode_custom(blob: Option<&[u8]>) -> rusqlite::Result<Vec<Option<PropertyVal
 /// Works out the custom properties of every entry from its interaction.
 pub(super) fn rewrite_custom(
     transaction: &Transaction<'_>,
-    path: &Path,
     custom_properties: &[CustomProperty],
-) -> Result<(), StoreError> {
+) -> rusqlite::Result<()> {
     /// Interactions read at a time, which bounds the memory it takes.
     const CHUNK: u32 = 256;
-    let failed = |error| failure(path, error);
     // Entries are in the order of a pull and interactions in that of ids; only here are they joined.
-    transaction.execute_batch("create index queue_entry_by_id on queue_entry (id)").map_err(failed)?;
+    transaction.execute_batch("create index queue_entry_by_id on queue_entry (id)")?;
     let mut after = String::new();
     loop {
-        let chunk = bodies_after(transaction, &after, CHUNK).map_err(failed)?;
+        let chunk = bodies_after(transaction, &after, CHUNK)?;
         let Some((last, _)) = chunk.last() else { break };
         after.clone_from(last);
-        let mut update =
-            transaction.prepare_cached("update queue_entry set custom = ?2 where id = ?1").map_err(failed)?;
+        let mut update = transaction.prepare_cached("update queue_entry set custom = ?2 where id = ?1")?;
         for (id, interaction) in &chunk {
             let values = custom_values(custom_properties, interaction.user_data.as_ref());
-            update.execute((id, encode_custom(&values))).map_err(failed)?;
+            update.execute((id, encode_custom(&values)))?;
         }
     }
-    transaction.execute_batch("drop index queue_entry_by_id").map_err(failed)
+    transaction.execute_batch("drop index queue_entry_by_id")
 }
 
 fn bodies_after(connection: &Connection, after: &str, limit: u32) -> rusqlite::Result<Vec<(String, Interaction)>> {

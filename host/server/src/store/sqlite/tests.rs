@@ -45,7 +45,7 @@ fn the_file_is_set_up_to_survive_a_power_loss() {
     let (writer, _reader, _) = store.open_halves(&[]).unwrap();
     let pragma = |name: &str| -> String {
         let value =
-            writer.connection.query_row(&format!("pragma {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0));
+            writer.connection().query_row(&format!("pragma {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0));
         format!("{:?}", value.unwrap())
     };
     assert_eq!(pragma("journal_mode"), r#"Text("wal")"#);
@@ -69,8 +69,8 @@ fn a_full_disk_takes_nothing_of_a_commit_and_passes() {
     let (mut writer, mut reader, _) = store.open_halves(&[]).unwrap();
     writer.commit(&inserts(0..10)).unwrap();
     // The page after which the disk is full.
-    let pages: i64 = writer.connection.query_row("pragma page_count", [], |row| row.get(0)).unwrap();
-    writer.connection.query_row(&format!("pragma max_page_count = {}", pages + 5), [], |_| Ok(())).unwrap();
+    let pages: i64 = writer.connection().query_row("pragma page_count", [], |row| row.get(0)).unwrap();
+    writer.connection().query_row(&format!("pragma max_page_count = {}", pages + 5), [], |_| Ok(())).unwrap();
     let error = writer.commit(&inserts(10..500)).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert!(error.is_retriable());
@@ -89,7 +89,7 @@ fn a_store_that_turned_read_only_says_so() {
     let store = SqliteStore::open(&path).unwrap();
     let (mut writer, mut reader, _) = store.open_halves(&[]).unwrap();
     writer.commit(&inserts(0..1)).unwrap();
-    writer.connection.pragma_update(None, "query_only", true).unwrap();
+    writer.connection().pragma_update(None, "query_only", true).unwrap();
     let error = writer.commit(&inserts(1..2)).unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
     assert!(error.is_retriable());
@@ -123,7 +123,7 @@ fn damage_met_while_reading_is_an_error_and_not_an_absence() {
     let store = SqliteStore::open(&path).unwrap();
     let (mut writer, mut reader, _) = store.open_halves(&[]).unwrap();
     writer.commit(&inserts(0..1)).unwrap();
-    writer.connection.execute("update interaction set body = x'ffff'", []).unwrap();
+    writer.connection().execute("update interaction set body = x'ffff'", []).unwrap();
     let id = sample(1, 0).1.key.id;
     let error = reader.interactions(&[&id]).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
@@ -174,26 +174,6 @@ fn a_missing_folder_is_named() {
     let error = SqliteStore::open(&path.join("deeper").join("store.db")).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
     assert!(error.to_string().contains("deeper"), "{error}");
-}
-
-#[test]
-fn what_sqlite_says_is_told_in_our_words() {
-    use rusqlite::ffi::*;
-    let path = Path::new("/store.db");
-    let of = |code| failure(path, rusqlite::Error::SqliteFailure(Error::new(code), None));
-    assert!(matches!(of(SQLITE_FULL), StoreError::Full { .. }));
-    for code in [SQLITE_READONLY, SQLITE_READONLY_DBMOVED, SQLITE_PERM] {
-        assert!(matches!(of(code), StoreError::ReadOnly { .. }));
-    }
-    for code in [SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_CANTOPEN] {
-        assert!(matches!(of(code), StoreError::Io { .. }));
-    }
-    for code in [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL] {
-        assert!(matches!(of(code), StoreError::Locked { .. }));
-    }
-    assert!(matches!(of(SQLITE_CORRUPT), StoreError::Corrupt { .. }));
-    assert!(matches!(of(SQLITE_NOTADB), StoreError::NotOurs { .. }));
-    assert!(matches!(of(SQLITE_CONSTRAINT), StoreError::Refused { .. }));
 }
 
 #[test]

@@ -1,59 +1,50 @@
 //! The writing half: each commit is one transaction, synced.
 
-use std::path::PathBuf;
-
+use jackfield_store::Pruned;
+use jackfield_store::sqlite::WriteConnection;
 use prost::Message;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Transaction;
 
-use super::{checkpoint, failure, row};
+use super::row;
 use crate::store::{Answer, Entry, EntryKey, PRUNE_CHUNK, StoreError, Write, Writer};
 
 /// The connection that writes.
 pub(super) struct SqliteWriter {
-    path: PathBuf,
-    pub(super) connection: Connection,
+    connection: WriteConnection,
 }
 
 impl SqliteWriter {
-    pub(super) fn new(path: PathBuf, connection: Connection) -> SqliteWriter {
-        SqliteWriter { path, connection }
+    pub(super) fn new(connection: WriteConnection) -> SqliteWriter {
+        SqliteWriter { connection }
     }
 
-    fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let run = || {
-            // Dropped, it rolls back.
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
-        run().map_err(|error| failure(&self.path, error))
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &rusqlite::Connection {
+        self.connection.connection()
     }
 }
 
 impl Writer for SqliteWriter {
+    type Write = Write;
+
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        self.transact(|transaction| writes.iter().try_for_each(|write| apply(transaction, write)))
+        self.connection.transact(|transaction| writes.iter().try_for_each(|write| apply(transaction, write)))
     }
 
-    fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError> {
-        let forgotten = self.transact(|transaction| {
+    fn prune(&mut self, idempotency_before: i64) -> Result<Pruned, StoreError> {
+        let forgotten = self.connection.transact(|transaction| {
             transaction
                 .prepare_cached(
                     "delete from answer where key in (select key from answer where at < ? order by at limit ?)",
                 )?
                 .execute((idempotency_before, PRUNE_CHUNK.cast_signed()))
         })?;
-        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+        let removed = u64::try_from(forgotten).unwrap_or(u64::MAX);
+        Ok(Pruned { removed, more: removed >= PRUNE_CHUNK })
     }
-}
 
-impl Drop for SqliteWriter {
-    /// Leaves everything in the one file, where nothing is wrong; the log would serve as well.
-    fn drop(&mut self) {
-        if let Err(error) = checkpoint(&self.connection) {
-            tracing::debug!(store = %self.path.display(), %error, "the log was not copied into the store at its end");
-        }
+    fn prune_chunk(&self) -> u64 {
+        PRUNE_CHUNK
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// No room on the disk.
-    #[error("the disk of {path} is full: free some space, the server goes on by itself ({detail})", path = .path.display())]
+    #[error("the disk of {path} is full: free some space, jackfield goes on by itself ({detail})", path = .path.display())]
     Full {
         /// The file.
         path: PathBuf,
@@ -14,7 +14,7 @@ pub enum StoreError {
         detail: String,
     },
     /// The file, or the disk it is on, does not take writes.
-    #[error("{path} is read-only: let the server's user write to the file and its folder ({detail})", path = .path.display())]
+    #[error("{path} is read-only: let jackfield's user write to the file and its folder ({detail})", path = .path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
@@ -47,12 +47,30 @@ pub enum StoreError {
         /// The newest format this build knows.
         known: i64,
     },
+    /// An older jackfield wrote the file, and nobody has brought it up to date yet.
+    #[error("{path} has format {found}, this jackfield reads format {known}: start its node once, which brings it up to date", path = .path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format this build reads.
+        known: i64,
+    },
     /// Another process has it.
     #[error("{path} belongs to another process: {detail}", path = .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
         /// Who, and what to do.
+        detail: String,
+    },
+    /// Somebody else became the owner since: nothing more may be written from here.
+    #[error("{path} has been taken over: {detail}; this process writes nothing more to it", path = .path.display())]
+    Fenced {
+        /// The file, or the name of the database.
+        path: PathBuf,
+        /// By whom.
         detail: String,
     },
     /// Opening, reading, writing or syncing the file failed.
@@ -85,6 +103,8 @@ impl StoreError {
             StoreError::Corrupt { .. }
             | StoreError::NotOurs { .. }
             | StoreError::Newer { .. }
+            | StoreError::Older { .. }
+            | StoreError::Fenced { .. }
             | StoreError::Refused { .. } => false,
         }
     }

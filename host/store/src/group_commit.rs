@@ -11,10 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use prost::Message;
-
-use super::{PRUNE_CHUNK, StoreError, Write, Writer};
+use crate::StoreError;
 
 /// How a commit ended: the sequence number up to which everything is on disk, or why nothing after
 /// the number reported last will be.
@@ -25,47 +24,85 @@ pub type CommitResult = Result<u64, StoreError>;
 const WRITES_GATHERING: usize = 4_096;
 /// Bytes that may gather before [`GroupCommit::write`] blocks.
 const BYTES_GATHERING: usize = 32 << 20;
-/// What an entry or an answer counts towards [`BYTES_GATHERING`].
-const NARROW_ROW_BYTES: usize = 512;
-/// Answers remembered after which old ones are forgotten even when there is no pause.
-const REMEMBERED_BEFORE_PRUNE: u64 = PRUNE_CHUNK / 2;
+
+/// One change to what is stored.
+pub trait GroupedWrite: Send + 'static {
+    /// Bytes it holds in memory, about.
+    fn bytes(&self) -> usize;
+
+    /// Whether it leaves something that [`Writer::prune`] removes one day.
+    fn is_pruned_later(&self) -> bool;
+}
+
+/// Writes to a store.
+pub trait Writer: Send {
+    /// What it writes.
+    type Write: GroupedWrite;
+
+    /// Commits all of `writes`, in order, or none of them. When it returns `Ok` they are on disk.
+    ///
+    /// # Errors
+    /// Nothing of `writes` was kept as far as the store can tell. The writer must not be used again.
+    fn commit(&mut self, writes: &[Self::Write]) -> Result<(), StoreError>;
+
+    /// Removes what is older than `before` (milliseconds): a chunk of it, so that it never holds up
+    /// commits for long.
+    ///
+    /// # Errors
+    /// As [`commit`](Writer::commit).
+    fn prune(&mut self, before: i64) -> Result<Pruned, StoreError>;
+
+    /// Rows that one [`prune`](Writer::prune) removes at most.
+    fn prune_chunk(&self) -> u64;
+}
+
+/// What one [`Writer::prune`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Rows removed.
+    pub removed: u64,
+    /// Whether there may be more to remove.
+    pub more: bool,
+}
 
 /// The handle of the writer thread.
 #[derive(Debug)]
-pub struct GroupCommit {
-    shared: Arc<Shared>,
+pub struct GroupCommit<W> {
+    shared: Arc<Shared<W>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    gathering: Mutex<Gathering>,
+#[derive(Debug)]
+struct Shared<W> {
+    gathering: Mutex<Gathering<W>>,
     /// Something to do for the thread.
     work: Condvar,
     /// Room for whoever writes.
     room: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Gathering {
-    writes: Vec<Write>,
+#[derive(Debug)]
+struct Gathering<W> {
+    writes: Vec<W>,
     bytes: usize,
     /// Of the last writes handed over, when those are not durable yet.
     sequence: Option<u64>,
-    forget_before: Option<i64>,
+    /// When they must be committed at the latest.
+    due: Option<Instant>,
+    prune_before: Option<i64>,
     /// No more writes will come.
     closed: bool,
     /// A commit failed.
     failed: bool,
 }
 
-enum Work {
-    Commit { writes: Vec<Write>, sequence: u64 },
+enum Work<W> {
+    Commit { writes: Vec<W>, sequence: u64 },
     Prune(i64),
     End,
 }
 
-impl GroupCommit {
+impl<W: GroupedWrite> GroupCommit<W> {
     /// Starts the thread.
     ///
     /// `done` is called on it: after each commit with the sequence number of the last writes in it,
@@ -74,8 +111,23 @@ impl GroupCommit {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(writer: Box<dyn Writer>, done: impl Fn(CommitResult) + Send + 'static) -> io::Result<GroupCommit> {
-        let shared = Arc::new(Shared::default());
+    pub fn start(
+        writer: Box<dyn Writer<Write = W>>,
+        done: impl Fn(CommitResult) + Send + 'static,
+    ) -> io::Result<GroupCommit<W>> {
+        let shared = Arc::new(Shared {
+            gathering: Mutex::new(Gathering {
+                writes: Vec::new(),
+                bytes: 0,
+                sequence: None,
+                due: None,
+                prune_before: None,
+                closed: false,
+                failed: false,
+            }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        });
         let its_own = shared.clone();
         let thread = thread::Builder::new().name("store writer".into()).spawn(move || {
             // A panic must not leave whoever writes waiting for room for ever.
@@ -96,35 +148,51 @@ impl GroupCommit {
     /// reported, once everything before it is durable.
     ///
     /// Blocks while as much as one commit should hold waits already. After a failure it does nothing.
-    pub fn write(&self, sequence: u64, writes: Vec<Write>) {
-        let bytes: usize = writes.iter().map(weight).sum();
+    pub fn write(&self, sequence: u64, writes: Vec<W>) {
         let mut gathering = self.shared.lock();
         while (gathering.writes.len() >= WRITES_GATHERING || gathering.bytes >= BYTES_GATHERING) && !gathering.failed {
             gathering = self.shared.room.wait(gathering).unwrap_or_else(PoisonError::into_inner);
         }
+        self.gather(gathering, sequence, writes, Duration::ZERO);
+    }
+
+    /// As [`write`](Self::write), but never blocks: for whoever bounds by other means what it hands
+    /// over and is not durable yet. The writes cause no commit of their own before `within` has passed;
+    /// what is handed over after them and is more urgent takes them along.
+    pub fn hand_over(&self, sequence: u64, writes: Vec<W>, within: Duration) {
+        self.gather(self.shared.lock(), sequence, writes, within);
+    }
+
+    fn gather(&self, mut gathering: MutexGuard<'_, Gathering<W>>, sequence: u64, writes: Vec<W>, within: Duration) {
         if gathering.failed {
             return;
         }
+        gathering.bytes += writes.iter().map(GroupedWrite::bytes).sum::<usize>();
         if gathering.writes.is_empty() {
             gathering.writes = writes;
         } else {
             gathering.writes.extend(writes);
         }
-        gathering.bytes += bytes;
         gathering.sequence = Some(sequence);
+        let due = Instant::now() + within;
+        // The thread sleeps until the earliest: a later one need not wake it.
+        if gathering.due.is_some_and(|earliest| earliest <= due) {
+            return;
+        }
+        gathering.due = Some(due);
         drop(gathering);
         self.shared.work.notify_one();
     }
 
-    /// Lets answers remembered before that time (milliseconds) be forgotten: when there is a pause,
-    /// or else after a few thousand new ones.
-    pub fn forget_before(&self, at: i64) {
-        self.shared.lock().forget_before = Some(at);
+    /// Lets what is older than that time (milliseconds) be removed: when there is a pause, or else
+    /// after a few thousand writes.
+    pub fn prune_before(&self, at: i64) {
+        self.shared.lock().prune_before = Some(at);
         self.shared.work.notify_one();
     }
 }
 
-impl Drop for GroupCommit {
+impl<W> Drop for GroupCommit<W> {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.work.notify_one();
@@ -136,20 +204,25 @@ impl Drop for GroupCommit {
     }
 }
 
-impl Shared {
+impl<W> Shared<W> {
     /// A panic elsewhere leaves the state whole: it is changed in single steps.
-    fn lock(&self) -> MutexGuard<'_, Gathering> {
+    fn lock(&self) -> MutexGuard<'_, Gathering<W>> {
         self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do; `prune_first` is set when forgetting has waited long enough.
-    fn next(&self, prune_first: bool) -> Work {
+    /// Waits for something to do; `prune_first` is set when pruning has waited long enough.
+    fn next(&self, prune_first: bool) -> Work<W> {
         let mut gathering = self.lock();
         loop {
-            if prune_first && let Some(before) = gathering.forget_before {
+            if prune_first && let Some(before) = gathering.prune_before {
                 return Work::Prune(before);
             }
-            if let Some(sequence) = gathering.sequence.take() {
+            let wait = gathering.due.map(|due| due.saturating_duration_since(Instant::now()));
+            if let Some(sequence) = gathering.sequence
+                && (gathering.closed || wait.is_none_or(|wait| wait.is_zero()))
+            {
+                gathering.sequence = None;
+                gathering.due = None;
                 gathering.bytes = 0;
                 let writes = mem::take(&mut gathering.writes);
                 self.room.notify_all();
@@ -158,18 +231,24 @@ impl Shared {
             if gathering.closed {
                 return Work::End;
             }
-            if let Some(before) = gathering.forget_before {
+            if let Some(before) = gathering.prune_before {
                 return Work::Prune(before);
             }
-            gathering = self.work.wait(gathering).unwrap_or_else(PoisonError::into_inner);
+            gathering = match wait {
+                Some(wait) => {
+                    let woken = self.work.wait_timeout(gathering, wait).unwrap_or_else(PoisonError::into_inner);
+                    woken.0
+                }
+                None => self.work.wait(gathering).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
     /// Nothing older than `before` is left.
-    fn forgotten(&self, before: i64) {
+    fn pruned(&self, before: i64) {
         let mut gathering = self.lock();
-        if gathering.forget_before == Some(before) {
-            gathering.forget_before = None;
+        if gathering.prune_before == Some(before) {
+            gathering.prune_before = None;
         }
     }
 
@@ -183,22 +262,27 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, mut writer: Box<dyn Writer>, done: &dyn Fn(CommitResult)) -> Result<(), StoreError> {
-    let mut remembered: u64 = 0;
+fn run<W: GroupedWrite>(
+    shared: &Shared<W>,
+    mut writer: Box<dyn Writer<Write = W>>,
+    done: &dyn Fn(CommitResult),
+) -> Result<(), StoreError> {
+    // Without a pause, half a chunk written is followed by a chunk removed: the rest gets ever less.
+    let written_before_prune = writer.prune_chunk() / 2;
+    let mut written: u64 = 0;
     loop {
-        match shared.next(remembered >= REMEMBERED_BEFORE_PRUNE) {
+        match shared.next(written >= written_before_prune) {
             Work::Commit { writes, sequence } => {
                 if !writes.is_empty() {
                     writer.commit(&writes)?;
                 }
-                remembered +=
-                    writes.iter().map(|write| u64::from(matches!(write, Write::Remember { .. }))).sum::<u64>();
+                written += writes.iter().map(|write| u64::from(write.is_pruned_later())).sum::<u64>();
                 done(Ok(sequence));
             }
             Work::Prune(before) => {
-                remembered = 0;
-                if writer.prune(before)? < PRUNE_CHUNK {
-                    shared.forgotten(before);
+                written = 0;
+                if !writer.prune(before)?.more {
+                    shared.pruned(before);
                 }
             }
             Work::End => return Ok(()),
@@ -206,23 +290,29 @@ fn run(shared: &Shared, mut writer: Box<dyn Writer>, done: &dyn Fn(CommitResult)
     }
 }
 
-fn weight(write: &Write) -> usize {
-    let body = match write {
-        Write::Insert(interaction, _) | Write::Update { interaction, .. } => interaction.encoded_len(),
-        Write::Move { .. } | Write::Delete { .. } | Write::Remember { .. } => 0,
-    };
-    body + NARROW_ROW_BYTES
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{self, Receiver, Sender};
-    use std::time::Duration;
-
     use super::*;
-    use crate::store::{Answer, EntryKey};
+    use std::sync::mpsc::{self, Receiver, Sender};
 
     const DEADLINE: Duration = Duration::from_secs(10);
+    const NEVER: Duration = Duration::from_secs(3_600);
+    const CHUNK: u64 = 8_192;
+
+    #[derive(Clone)]
+    struct Row {
+        is_pruned_later: bool,
+    }
+
+    impl GroupedWrite for Row {
+        fn bytes(&self) -> usize {
+            512
+        }
+
+        fn is_pruned_later(&self) -> bool {
+            self.is_pruned_later
+        }
+    }
 
     /// A disk under the test's control: says how many writes a commit has, waits to be let go.
     struct Slow {
@@ -233,21 +323,27 @@ mod tests {
     }
 
     impl Writer for Slow {
-        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        type Write = Row;
+
+        fn commit(&mut self, writes: &[Row]) -> Result<(), StoreError> {
             self.commits.send(writes.len()).unwrap();
             self.go.recv_timeout(DEADLINE).unwrap()
         }
 
-        fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError> {
-            self.pruned.send(idempotency_before).unwrap();
-            let now = self.left_to_prune.min(PRUNE_CHUNK);
-            self.left_to_prune -= now;
-            Ok(now)
+        fn prune(&mut self, before: i64) -> Result<Pruned, StoreError> {
+            self.pruned.send(before).unwrap();
+            let removed = self.left_to_prune.min(CHUNK);
+            self.left_to_prune -= removed;
+            Ok(Pruned { removed, more: self.left_to_prune > 0 })
+        }
+
+        fn prune_chunk(&self) -> u64 {
+            CHUNK
         }
     }
 
     struct Bench {
-        group: Arc<GroupCommit>,
+        group: Arc<GroupCommit<Row>>,
         commits: Receiver<usize>,
         pruned: Receiver<i64>,
         go: Sender<Result<(), StoreError>>,
@@ -262,9 +358,8 @@ mod tests {
         Bench { group: Arc::new(group), commits: commits_seen, pruned: pruned_seen, go, done: done_seen }
     }
 
-    fn deletes(count: usize) -> Vec<Write> {
-        let key = EntryKey { queue: String::new(), priority: 0, received_at: 0, id: String::new() };
-        vec![Write::Delete { key }; count]
+    fn rows(count: usize) -> Vec<Row> {
+        vec![Row { is_pruned_later: false }; count]
     }
 
     fn full() -> StoreError {
@@ -274,10 +369,10 @@ mod tests {
     #[test]
     fn what_gathers_during_a_commit_makes_the_next_one() {
         let bench = bench(0);
-        bench.group.write(1, deletes(1));
+        bench.group.write(1, rows(1));
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(1));
         for sequence in 2..=5 {
-            bench.group.write(sequence, deletes(10));
+            bench.group.write(sequence, rows(10));
         }
         bench.go.send(Ok(())).unwrap();
         assert_eq!(bench.done.recv_timeout(DEADLINE), Ok(Ok(1)));
@@ -295,11 +390,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_urgent_goes_with_what_is() {
+        let bench = bench(0);
+        bench.group.hand_over(1, rows(1), NEVER);
+        bench.group.hand_over(2, rows(1), NEVER);
+        bench.group.hand_over(3, rows(1), Duration::ZERO);
+        assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(3));
+        bench.group.hand_over(4, rows(5), NEVER);
+        bench.go.send(Ok(())).unwrap();
+        assert_eq!(bench.done.recv_timeout(DEADLINE), Ok(Ok(3)));
+        bench.go.send(Ok(())).unwrap();
+        drop(bench.group);
+        assert_eq!(bench.commits.try_iter().collect::<Vec<_>>(), [5], "the end does not wait for its time");
+    }
+
+    #[test]
+    fn what_is_not_urgent_is_committed_when_its_time_has_come() {
+        let bench = bench(0);
+        bench.group.hand_over(1, rows(1), NEVER);
+        bench.group.hand_over(2, rows(1), Duration::from_millis(5));
+        bench.group.hand_over(3, rows(1), NEVER);
+        bench.go.send(Ok(())).unwrap();
+        let last = bench.done.recv_timeout(DEADLINE).unwrap().unwrap();
+        assert!(last >= 2, "up to {last}");
+        bench.go.send(Ok(())).unwrap();
+    }
+
+    #[test]
     fn dropping_the_handle_waits_until_everything_is_on_disk() {
         let bench = bench(0);
-        bench.group.write(1, deletes(1));
+        bench.group.write(1, rows(1));
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(1));
-        bench.group.write(2, deletes(2));
+        bench.group.write(2, rows(2));
         bench.go.send(Ok(())).unwrap();
         bench.go.send(Ok(())).unwrap();
         drop(bench.group);
@@ -309,11 +431,11 @@ mod tests {
     #[test]
     fn whoever_writes_faster_than_the_disk_is_held_back() {
         let bench = bench(0);
-        bench.group.write(1, deletes(1));
+        bench.group.write(1, rows(1));
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(1));
-        bench.group.write(2, deletes(WRITES_GATHERING));
+        bench.group.write(2, rows(WRITES_GATHERING));
         let group = bench.group.clone();
-        let writer = thread::spawn(move || group.write(3, deletes(1)));
+        let writer = thread::spawn(move || group.write(3, rows(1)));
         // The third is not taken before the first is done: the second commit cannot hold it.
         bench.go.send(Ok(())).unwrap();
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(WRITES_GATHERING));
@@ -328,16 +450,16 @@ mod tests {
     #[test]
     fn after_a_failure_nothing_is_written_and_nobody_is_held_back() {
         let bench = bench(0);
-        bench.group.write(1, deletes(1));
+        bench.group.write(1, rows(1));
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(1));
-        bench.group.write(2, deletes(WRITES_GATHERING));
+        bench.group.write(2, rows(WRITES_GATHERING));
         let group = bench.group.clone();
-        let writer = thread::spawn(move || group.write(3, deletes(1)));
+        let writer = thread::spawn(move || group.write(3, rows(1)));
         bench.go.send(Err(full())).unwrap();
         assert_eq!(bench.done.recv_timeout(DEADLINE), Ok(Err(full())));
         writer.join().unwrap();
         for sequence in 4..8 {
-            bench.group.write(sequence, deletes(WRITES_GATHERING));
+            bench.group.write(sequence, rows(WRITES_GATHERING));
         }
         drop(bench.group);
         assert!(bench.commits.try_recv().is_err(), "a commit after the failure");
@@ -348,16 +470,16 @@ mod tests {
     fn a_panic_of_the_writer_is_a_failure_and_holds_nobody_back() {
         let bench = bench(0);
         drop(bench.go);
-        bench.group.write(1, deletes(WRITES_GATHERING));
+        bench.group.write(1, rows(WRITES_GATHERING));
         assert!(matches!(bench.done.recv_timeout(DEADLINE), Ok(Err(StoreError::Refused { .. }))));
-        bench.group.write(2, deletes(WRITES_GATHERING));
-        bench.group.write(3, deletes(1));
+        bench.group.write(2, rows(WRITES_GATHERING));
+        bench.group.write(3, rows(1));
     }
 
     #[test]
-    fn old_answers_are_forgotten_in_a_pause_until_none_is_left() {
-        let bench = bench(2 * PRUNE_CHUNK + 1);
-        bench.group.forget_before(77);
+    fn what_is_old_is_pruned_in_a_pause_until_none_is_left() {
+        let bench = bench(2 * CHUNK + 1);
+        bench.group.prune_before(77);
         let chunks: Vec<_> = (0..3).map(|_| bench.pruned.recv_timeout(DEADLINE)).collect();
         assert_eq!(chunks, [Ok(77); 3]);
         drop(bench.group);
@@ -365,15 +487,14 @@ mod tests {
     }
 
     #[test]
-    fn old_answers_are_forgotten_without_a_pause_too() {
-        let bench = bench(10 * PRUNE_CHUNK);
-        let answer = Answer { fingerprint: 0, at: 0, interaction_id: String::new() };
-        let remember = Write::Remember { key: String::new(), answer };
-        bench.group.write(1, vec![remember; usize::try_from(REMEMBERED_BEFORE_PRUNE).unwrap()]);
+    fn what_is_old_is_pruned_without_a_pause_too() {
+        let bench = bench(10 * CHUNK);
+        let aging = Row { is_pruned_later: true };
+        bench.group.write(1, vec![aging; usize::try_from(CHUNK / 2).unwrap()]);
         assert!(bench.commits.recv_timeout(DEADLINE).is_ok());
         // There is no pause before this one.
-        bench.group.write(2, deletes(1));
-        bench.group.forget_before(77);
+        bench.group.write(2, rows(1));
+        bench.group.prune_before(77);
         bench.go.send(Ok(())).unwrap();
         assert_eq!(bench.commits.recv_timeout(DEADLINE), Ok(1));
         assert_eq!(bench.pruned.try_iter().collect::<Vec<_>>(), [77]);

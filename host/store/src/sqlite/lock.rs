@@ -7,20 +7,24 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// Bytes of the lock file worth reading.
 const OWNER_BYTES: u64 = 64;
 
-/// Being the owner.
+/// Being the owner of a store, until it is dropped or the process ends.
 #[derive(Debug)]
-pub(super) struct OwnerLock {
+pub struct OwnerLock {
     _file: File,
 }
 
 impl OwnerLock {
-    /// Locks the store at `path`.
-    pub(super) fn take(path: &Path) -> Result<OwnerLock, StoreError> {
+    /// Locks the store at `path`, which need not be there yet; its folder must be.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where another process has it; [`StoreError::ReadOnly`],
+    /// [`StoreError::Full`] and [`StoreError::Io`] where the lock file beside it cannot be made.
+    pub fn take(path: &Path) -> Result<OwnerLock, StoreError> {
         let lock_path = lock_path(path);
         let failed = |error: std::io::Error| {
             let detail = format!("lock file {}: {error}", lock_path.display());
@@ -42,9 +46,9 @@ impl OwnerLock {
                 let _ = file.take(OWNER_BYTES).read_to_string(&mut owner);
                 let owner = owner.trim();
                 let who = if owner.is_empty() {
-                    "another server".into()
+                    "another process".into()
                 } else {
-                    format!("the server with process id {owner}")
+                    format!("the one with process id {owner}")
                 };
                 let detail = format!("{who} uses it; stop that one, or name another file");
                 return Err(StoreError::Locked { path: path.into(), detail });

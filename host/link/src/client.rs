@@ -10,18 +10,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jackfield_protocol::limits::FRAME_BYTES;
 use jackfield_protocol::v1::event::Message as EventMessage;
-use jackfield_protocol::v1::interaction_server_client::InteractionServerClient;
 use jackfield_protocol::v1::request::Message as RequestMessage;
-use jackfield_protocol::v1::{
-    Event, EventClientRegistered, Request, RequestRegisterClient, RequestUnregisterClient, ServerFrame,
-};
+use jackfield_protocol::v1::{Event, EventClientRegistered, Request, RequestRegisterClient, RequestUnregisterClient};
 use jackfield_protocol::{ErrorCode, VERSION};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::Streaming;
-use tonic::transport::Channel;
 
-use crate::error::describe;
+use crate::endpoint::Incoming;
 use crate::frames::{Frames, Outgoing};
 use crate::pending::{Pending, REQUESTS_IN_FLIGHT, Reply, SEND_BUFFER_BYTES};
 use crate::{Endpoint, LinkError};
@@ -182,14 +177,9 @@ async fn open(
     };
     let registered = send(registration, &outgoing, &in_flight, &bytes, &pending, &ended).await?;
 
-    let channel = endpoint.channel().await?;
     let frames = Frames::new(queue).take_until(stop.clone().cancelled_owned());
-    let stream = InteractionServerClient::new(channel.clone())
-        .max_decoding_message_size(FRAME_BYTES)
-        .connect(frames)
-        .await?
-        .into_inner();
-    let reading = Reading { pending: pending.clone(), ended: ended.clone(), _channel: channel };
+    let stream = endpoint.open(frames).await?;
+    let reading = Reading { pending: pending.clone(), ended: ended.clone() };
     tokio::spawn(reading.run(stream, events, stop.clone()));
 
     let registration = match registered.await? {
@@ -247,7 +237,6 @@ async fn send(
 struct Reading {
     pending: Arc<Pending>,
     ended: CancellationToken,
-    _channel: Channel,
 }
 
 impl Drop for Reading {
@@ -258,7 +247,7 @@ impl Drop for Reading {
 }
 
 impl Reading {
-    async fn run(self, stream: Streaming<ServerFrame>, events: mpsc::Sender<EventMessage>, stop: CancellationToken) {
+    async fn run(self, stream: Incoming, events: mpsc::Sender<EventMessage>, stop: CancellationToken) {
         let reason = tokio::select! {
             biased;
             () = stop.cancelled() => "closed on this side".to_owned(),
@@ -270,12 +259,12 @@ impl Reading {
     }
 
     /// Returns why the stream ended. Takes the sender of events along, so that they end with it.
-    async fn read(&self, mut stream: Streaming<ServerFrame>, events: mpsc::Sender<EventMessage>) -> String {
+    async fn read(&self, mut stream: Incoming, events: mpsc::Sender<EventMessage>) -> String {
         loop {
-            let frame = match stream.message().await {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return "the server closed the stream".into(),
-                Err(status) => return format!("the stream broke: {}", describe(&status)),
+            let frame = match stream.next().await {
+                Some(Ok(frame)) => frame,
+                None => return "the server closed the stream".into(),
+                Some(Err(reason)) => return format!("the stream broke: {reason}"),
             };
             for Event { reference_id, message } in frame.events {
                 // A kind of event that a newer server knows and we do not.

@@ -1,14 +1,20 @@
 //! Where a server is, and how a channel to it is made.
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
 use hyper_util::rt::TokioIo;
+use jackfield_protocol::limits::FRAME_BYTES;
+use jackfield_protocol::v1::interaction_server_client::InteractionServerClient;
+use jackfield_protocol::v1::{ClientFrame, ServerFrame};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint as Transport, Uri};
 
-use crate::LinkError;
+use crate::error::describe;
+use crate::{Direct, LinkError};
 
 /// Longest time a TCP connection may take to be made.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -29,13 +35,18 @@ pub enum Endpoint {
     Tcp(String),
     /// In this process.
     InProcess(InProcess),
+    /// In this process, with frames handed over as they are.
+    Direct(Direct),
 }
+
+/// What the server sends; an error says why the stream broke, and is the last.
+pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<ServerFrame, String>> + Send>>;
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Endpoint::Tcp(address) => formatter.write_str(address),
-            Endpoint::InProcess(_) => formatter.write_str("in-process"),
+            Endpoint::InProcess(_) | Endpoint::Direct(_) => formatter.write_str("in-process"),
         }
     }
 }
@@ -61,9 +72,13 @@ impl InProcess {
 }
 
 impl Endpoint {
-    /// Opens a connection. It closes once the channel and the streams on it are gone.
-    pub(crate) async fn channel(&self) -> Result<Channel, LinkError> {
+    /// Opens a connection that sends `frames`, until they end. It closes once both streams are gone.
+    pub(crate) async fn open(
+        &self,
+        frames: impl Stream<Item = ClientFrame> + Send + 'static,
+    ) -> Result<Incoming, LinkError> {
         let connected = match self {
+            Endpoint::Direct(direct) => return direct.open(frames).await,
             Endpoint::Tcp(address) => {
                 let transport = Transport::from_shared(format!("http://{address}")).map_err(|error| {
                     LinkError::Protocol(format!("`{address}` is no address ({error}); write host:port"))
@@ -76,7 +91,15 @@ impl Endpoint {
                 tuned(Transport::from_static("http://in-process")).connect_with_connector(connector).await
             }
         };
-        connected.map_err(|error| LinkError::Down(format!("cannot connect to {self}: {}", innermost(&error))))
+        let channel: Channel =
+            connected.map_err(|error| LinkError::Down(format!("cannot connect to {self}: {}", innermost(&error))))?;
+        let mut client = InteractionServerClient::new(channel).max_decoding_message_size(FRAME_BYTES);
+        let stream = client.connect(frames).await?.into_inner();
+        Ok(Box::pin(stream.map(move |frame| {
+            // The connection lasts as long as there is a client for it.
+            let _client = &client;
+            frame.map_err(|status| describe(&status))
+        })))
     }
 }
 

@@ -12,6 +12,7 @@
 //! has done it is not known, so what must happen once carries an idempotency key.
 
 mod client;
+mod direct;
 mod endpoint;
 mod error;
 mod frames;
@@ -19,6 +20,7 @@ mod pending;
 mod reconnect;
 
 pub use client::{Client, EVENTS_UNREAD_FOR, EVENTS_WAITING, REGISTER_WITHIN};
+pub use direct::{Connect, Connecting, Connection, Direct};
 pub use endpoint::{CONNECT_WITHIN, Endpoint, InProcess, KEEP_ALIVE, PIPE_BYTES, WINDOW_BYTES};
 pub use error::LinkError;
 pub use frames::FRAME_TARGET_BYTES;

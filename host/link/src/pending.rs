@@ -4,7 +4,7 @@
 //! before it gets its reference id. When the stream ends the table is closed: what is in it fails,
 //! and what comes later fails at once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -54,7 +54,7 @@ struct Waiting {
 }
 
 enum State {
-    Open { last: u64, waiting: HashMap<u64, Waiting> },
+    Open { last: u64, waiting: BTreeMap<u64, Waiting> },
     Closed { reason: String },
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Pending(Mutex<State>);
 
 impl Pending {
     pub(crate) fn new() -> Pending {
-        Pending(Mutex::new(State::Open { last: 0, waiting: HashMap::new() }))
+        Pending(Mutex::new(State::Open { last: 0, waiting: BTreeMap::new() }))
     }
 
     /// Gives the next request its reference id and passes it to `send` while the table is held, so that

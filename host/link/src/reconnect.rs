@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jackfield_protocol::v1::RequestRegisterClient;
 use jackfield_protocol::v1::event::Message;
-use rand::RngExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -150,7 +149,7 @@ impl Task {
                 Err(error) => error.to_string(),
             };
             failures = failures.saturating_add(1);
-            let retry_in = self.reconnect.pause(failures, rand::rng().random());
+            let retry_in = self.reconnect.pause(failures, jackfield_world::chance());
             self.tell(LinkEvent::Down { reason, retry_in }).await;
             tokio::time::sleep(retry_in).await;
         }

@@ -8,7 +8,7 @@ pub const REQUESTS_PER_FRAME: usize = 1_024;
 pub const USER_DATA_BYTES: usize = 4 << 20;
 /// Bytes of a name: queue, agent, strategy, media type, idempotency key.
 pub const NAME_BYTES: usize = 255;
-/// Interactions one pull may ask for.
+/// Interactions one pull, or one reclaim, may ask for.
 pub const PULL_COUNT: u32 = 1_000;
 /// How deep key-value lists may nest.
 pub const KEY_VALUE_DEPTH: usize = 16;

@@ -36,6 +36,7 @@ into_message! { request::Message:
     StartReporting(RequestStartReporting),
     DistributeEvent(RequestDistributeEvent),
     ServerStatus(RequestServerStatus),
+    Reclaim(RequestReclaim),
 }
 
 into_message! { event::Message:
@@ -56,4 +57,5 @@ into_message! { event::Message:
     ServerStatus(EventServerStatus),
     ForcedAgentStateChange(EventForcedAgentStateChange),
     PropertiesChanged(EventPropertiesChanged),
+    Reclaimed(EventReclaimed),
 }

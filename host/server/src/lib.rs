@@ -6,12 +6,14 @@
 //! commits whatever has gathered; what the core answers waits for that commit, so nobody ever sees
 //! what is not on disk.
 //!
-//! How things end: a client that goes away, in good order or not, gives back what it holds. A store
+//! How things end: a client that goes away, in good order or not, gives back what it holds; what a
+//! router held when its connection broke is kept for it for a while, so that it can reclaim it. A store
 //! that fails ends every connection, is opened again, and loaded again; nothing that was acknowledged
 //! is lost by it. [`Server::shutdown`] commits what was taken in and ends the threads.
 
 mod core;
 mod gate;
+pub mod machine;
 mod runner;
 mod server;
 mod settings;

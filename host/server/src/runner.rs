@@ -257,7 +257,7 @@ async fn serve(
         }
         gate.push(sequence, outbox.outputs);
         if let Some(at) = gate.forget_before() {
-            commit.forget_before(at);
+            commit.prune_before(at);
         }
         if stopping && handed_over <= durable {
             return Ended::Shutdown;

@@ -186,6 +186,7 @@ mod tests {
     use jackfield_protocol::v1::{
         ClientType, EventServerStatus, RequestRegisterClient, RequestServerStatus, RequestSubmit,
     };
+    use jackfield_store::Pruned;
 
     use super::*;
     use crate::settings::{self, CustomProperty};
@@ -195,7 +196,7 @@ mod tests {
     /// A store whose disk is full as long as somebody says so.
     struct Full(SqliteStore, Arc<AtomicBool>);
 
-    struct FullWriter(Box<dyn Writer>, Arc<AtomicBool>);
+    struct FullWriter(Box<dyn Writer<Write = Write>>, Arc<AtomicBool>);
 
     impl Full {
         fn error() -> StoreError {
@@ -218,6 +219,8 @@ mod tests {
     }
 
     impl Writer for FullWriter {
+        type Write = Write;
+
         fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
             match self.1.load(Ordering::SeqCst) {
                 true => Err(Full::error()),
@@ -225,8 +228,12 @@ mod tests {
             }
         }
 
-        fn prune(&mut self, idempotency_before: i64) -> Result<u64, StoreError> {
-            self.0.prune(idempotency_before)
+        fn prune(&mut self, before: i64) -> Result<Pruned, StoreError> {
+            self.0.prune(before)
+        }
+
+        fn prune_chunk(&self) -> u64 {
+            self.0.prune_chunk()
         }
     }
 

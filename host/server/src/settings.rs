@@ -137,6 +137,12 @@ pub struct Timers {
     pub idempotency_retention: Duration,
     /// A connection that has not registered by then is closed. Default 10 s.
     pub registration_timeout: Duration,
+    /// How long what a routing engine held when its connection broke is kept for the routing engine of
+    /// that name. Default 30 s, 0 to 3,600; 0 keeps nothing.
+    pub reclaim_window: Duration,
+    /// How long pulls find nothing after a start with interactions in the store, so that routers which
+    /// come back can reclaim first. Default 2 s, 0 to 60; 0 for no such pause.
+    pub reclaim_window_at_start: Duration,
 }
 
 /// Bounds of a server.
@@ -162,6 +168,8 @@ impl Default for Timers {
             max_pull_delay: Duration::from_secs(10),
             idempotency_retention: Duration::from_secs(24 * 60 * MINUTE),
             registration_timeout: Duration::from_secs(10),
+            reclaim_window: Duration::from_secs(30),
+            reclaim_window_at_start: Duration::from_secs(2),
         }
     }
 }

@@ -27,6 +27,15 @@ pub(super) struct Registration {
     pub(super) cluster: String,
 }
 
+/// How a client goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// In good order: it gives up what it holds.
+    Unregistered,
+    /// Its connection ended, or was cut off: it may come back for what it held.
+    Broken,
+}
+
 impl Core {
     pub(super) fn connected(&mut self, client: ClientId) {
         self.clients.insert(client, Client { last_request: self.now.ticks, ..Client::default() });
@@ -58,6 +67,9 @@ impl Core {
                 request.version_min, request.version_max
             )));
         }
+        if client_type == ClientType::RoutingEngine {
+            self.take_over(&request.client_name);
+        }
         if let Some(known) = self.clients.get_mut(&client) {
             known.registration = Some(Registration {
                 name: request.client_name,
@@ -74,21 +86,42 @@ impl Core {
         })))
     }
 
+    /// A routing engine of this name registers anew: the connection it had is dead and does not know it
+    /// yet, or another node goes by its name. Either way the one that came last goes on alone.
+    fn take_over(&mut self, name: &str) {
+        let is_same = |registration: &Registration| {
+            registration.client_type == ClientType::RoutingEngine && registration.name == name
+        };
+        let earlier: Vec<ClientId> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.registration.as_ref().is_some_and(is_same))
+            .map(|(&id, _)| id)
+            .collect();
+        for client in earlier {
+            tracing::warn!(client = name, "a routing engine registers again; its earlier connection is cut off");
+            self.close(client, Leaving::Broken, "another connection of a routing engine of this name has registered");
+        }
+    }
+
     /// The client leaves in good order.
     pub(super) fn unregister(&mut self, client: ClientId, reference_id: u64) -> Answered {
         self.reply(client, reference_id, acknowledge());
-        self.close(client, "the client unregistered");
+        self.close(client, Leaving::Unregistered, "the client unregistered");
         Ok(Reply::Later)
     }
 
     /// The client is gone: what it holds goes back, what it asked for is dropped.
-    pub(super) fn gone(&mut self, client: ClientId, reason: &str) {
+    pub(super) fn gone(&mut self, client: ClientId, leaving: Leaving, reason: &str) {
         if !self.clients.contains_key(&client) {
             return;
         }
         self.reporting.retain(|&reporting| reporting != client);
         self.strategies.forget_pulls(client, &mut self.timers);
-        self.forget_deliveries(client);
+        match leaving {
+            Leaving::Unregistered => self.leave_nothing(client),
+            Leaving::Broken => self.leave_behind(client, reason),
+        }
         self.log_out_agents_of(client, reason);
         self.give_back_all(client, reason);
         self.end_services(client);

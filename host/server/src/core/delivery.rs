@@ -1,8 +1,11 @@
 //! Delivery: an interaction is offered to an agent, who accepts, rejects, lets it ring, or goes away.
 //!
 //! The router's party ends when the invitation goes out. Unless the agent accepts, the interaction is
-//! back where it was taken from, in its old place, and for [`FIRST_REFUSAL`] only the router that
-//! offered it may take it, by its id, so that it can offer it to somebody else.
+//! back where it was taken from, in its old place, and kept for a moment for the router that offered
+//! it, so that it can offer it to somebody else. An invitation outlives the connection of its router,
+//! which hears how it ends if it comes back and reclaims the interaction.
+
+use std::sync::Arc;
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::request_deliver::Target;
@@ -13,13 +16,12 @@ use jackfield_protocol::v1::{
 use jackfield_protocol::{ErrorCode, RequestError};
 
 use super::holding::Holder;
+use super::keeping::Whom;
 use super::reporting::Party;
 use super::timers::{Timer, TimerKey};
 use super::{Answered, ClientId, Core, Reply, acknowledge, checks};
 use crate::store::Write;
 
-/// How long a rejected interaction is kept for its router, in milliseconds.
-pub(super) const FIRST_REFUSAL: u64 = 2_000;
 /// Bounds of the time to accept, in milliseconds (option delivering-timeout, 1 to 86,400 s). A router
 /// may ask for less than a second.
 const DELIVERING_TIMEOUT: std::ops::RangeInclusive<u64> = 1..=86_400_000;
@@ -32,38 +34,52 @@ pub(super) struct Invitation {
     client: ClientId,
     pub(super) agent: String,
     place: String,
-    /// Who offered it, and the reference id of its RequestDeliver; none when it has gone.
-    router: Option<(ClientId, u64)>,
+    inviter: Inviter,
+    /// The agent who hands it on, where it is no router that offers it.
+    pub(super) by_agent: Option<String>,
+    /// Of the RequestDeliver; empty: none.
+    idempotency_key: String,
     pub(super) timer: TimerKey,
+}
+
+/// Who offered an interaction, and is told how that ends.
+#[derive(Debug)]
+pub(super) enum Inviter {
+    /// This client, with the RequestDeliver of this reference id; 0 where it has reclaimed it since.
+    Here(ClientId, u64),
+    /// The routing engine of this name, whose connection broke; until these ticks it is waited for.
+    Away(Arc<str>, u64),
+    /// A client that does not come back for it.
+    Gone,
 }
 
 impl Invitation {
     /// The clients it is between: the router's, while that is there, and the agent's.
     pub(super) fn parties(&self) -> impl Iterator<Item = ClientId> {
-        self.router.map(|(router, _)| router).into_iter().chain([self.client])
-    }
-}
-
-/// An interaction that only one client may take for a moment, by its id: a view would give it out as
-/// new work.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    client: ClientId,
-    timer: TimerKey,
-}
-
-impl Refusal {
-    fn is_for(&self, client: ClientId) -> bool {
-        self.client == client
+        let router = match self.inviter {
+            Inviter::Here(router, _) => Some(router),
+            Inviter::Away(..) | Inviter::Gone => None,
+        };
+        router.into_iter().chain([self.client])
     }
 }
 
 impl Core {
-    pub(super) fn deliver(&mut self, client: ClientId, reference_id: u64, request: RequestDeliver) -> Answered {
+    pub(super) fn deliver(
+        &mut self,
+        client: ClientId,
+        reference_id: u64,
+        idempotency_key: &str,
+        request: RequestDeliver,
+    ) -> Answered {
         let client_type = self.client_type(client);
         let permitted = !matches!(client_type, ClientType::MediaServer | ClientType::ReportingEngine);
         self.permit(client, permitted, "deliver interactions")?;
         let id = request.interaction_id;
+        if let Some(ticket) = self.invited_before(client, &id, idempotency_key) {
+            self.hears_of(ticket, client, reference_id);
+            return acknowledge();
+        }
         let media_type = self.held_by(client, &id)?.entry.media_type.clone();
         let agent = self.target(request.target)?;
         let known = self
@@ -86,7 +102,11 @@ impl Core {
         let ticket = self.tickets;
         let Some(holder) = self.offer(&id, ticket) else { return Err(Self::unknown_interaction(&id)) };
         // An agent who hands on is free of it from here on.
-        if let Holder::Agent { agent, .. } = &holder {
+        let by_agent = match &holder {
+            Holder::Agent { agent, .. } => Some(agent.clone()),
+            Holder::Router { .. } | Holder::Invited { .. } => None,
+        };
+        if let Some(agent) = &by_agent {
             self.agent_is_freer(agent, &media_type);
         }
         let Some(out) = self.out.get_mut(&id) else { return Err(Self::unknown_interaction(&id)) };
@@ -104,7 +124,9 @@ impl Core {
                 client: agent_client,
                 agent: agent.clone(),
                 place,
-                router: Some((client, reference_id)),
+                inviter: Inviter::Here(client, reference_id),
+                by_agent,
+                idempotency_key: idempotency_key.into(),
                 timer,
             },
         );
@@ -187,18 +209,51 @@ impl Core {
         }
     }
 
-    /// A client has gone: nobody is to be told how its deliveries end, and nothing is kept for it.
-    pub(super) fn forget_deliveries(&mut self, client: ClientId) {
+    /// The open invitation this client, or the routing engine it is, has made for the interaction under
+    /// this key.
+    fn invited_before(&self, client: ClientId, id: &str, idempotency_key: &str) -> Option<u64> {
+        let Holder::Invited { ticket } = self.out.get(id)?.holder else { return None };
+        let is_same = self.invitations.get(&ticket)?.idempotency_key == idempotency_key;
+        (!idempotency_key.is_empty() && is_same && self.is_inviter(client, ticket)).then_some(ticket)
+    }
+
+    /// Whether an invitation is this client's, made on this connection or on one that broke.
+    pub(super) fn is_inviter(&self, client: ClientId, ticket: u64) -> bool {
+        match self.invitations.get(&ticket).map(|invitation| &invitation.inviter) {
+            Some(Inviter::Here(here, _)) => *here == client,
+            Some(Inviter::Away(name, _)) => self.whom(client) == Whom::Router(name.clone()),
+            Some(Inviter::Gone) | None => false,
+        }
+    }
+
+    fn hears_of(&mut self, ticket: u64, client: ClientId, reference_id: u64) {
+        if let Some(invitation) = self.invitations.get_mut(&ticket) {
+            invitation.inviter = Inviter::Here(client, reference_id);
+        }
+    }
+
+    /// The router has reclaimed what it offered.
+    pub(super) fn inviter_is_back(&mut self, client: ClientId, ticket: u64) {
+        if let Some(Invitation { inviter: Inviter::Away(..), .. }) = self.invitations.get(&ticket) {
+            self.hears_of(ticket, client, 0);
+        }
+    }
+
+    /// Its connection broke.
+    pub(super) fn inviter_is_away(&mut self, client: ClientId, name: &Arc<str>, until: u64) {
         for invitation in self.invitations.values_mut() {
-            if invitation.router.is_some_and(|(router, _)| router == client) {
-                invitation.router = None;
+            if matches!(invitation.inviter, Inviter::Here(here, _) if here == client) {
+                invitation.inviter = Inviter::Away(name.clone(), until);
             }
         }
-        let kept: Vec<String> =
-            self.refusals.iter().filter(|(_, refusal)| refusal.client == client).map(|(id, _)| id.clone()).collect();
-        for id in kept {
-            self.refusal_ends(&id);
-            self.refusal_is_over(&id);
+    }
+
+    /// Nobody is to be told how these invitations end.
+    pub(super) fn inviter_is_gone(&mut self, which: impl Fn(&Inviter) -> bool) {
+        for invitation in self.invitations.values_mut() {
+            if which(&invitation.inviter) {
+                invitation.inviter = Inviter::Gone;
+            }
         }
     }
 
@@ -222,16 +277,13 @@ impl Core {
         };
         let party = Party::Agent(invitation.client, &invitation.agent);
         self.report_interaction(name, &out.entry, party, reason);
-        if let Some((client, _)) = invitation.router {
-            let timer = self.timers.set(self.now.ticks + FIRST_REFUSAL, Timer::Refusal(id.clone()));
-            self.refusals.insert(id.clone(), Refusal { client, timer });
-        }
+        self.keep_for_inviter(&invitation.inviter, id);
         self.back_to_its_place(out.entry, reason);
         self.tell_router(&invitation, result, reason);
     }
 
     fn tell_router(&mut self, invitation: &Invitation, result: DeliveryResult, reason: &str) {
-        let Some((router, deliver_reference_id)) = invitation.router else { return };
+        let Inviter::Here(router, deliver_reference_id) = invitation.inviter else { return };
         let delivery = EventDelivery {
             deliver_reference_id,
             interaction_id: invitation.interaction.clone(),
@@ -241,26 +293,6 @@ impl Core {
             reason: reason.into(),
         };
         self.event(router, EventMessage::Delivery(delivery));
-    }
-
-    /// Whether an interaction is kept for another client; asked where it is pulled by its id.
-    pub(super) fn is_kept_from(&self, client: ClientId, id: &str) -> bool {
-        self.refusals.get(id).is_some_and(|refusal| !refusal.is_for(client))
-    }
-
-    /// It was taken, or stopped.
-    pub(super) fn refusal_ends(&mut self, id: &str) {
-        if let Some(refusal) = self.refusals.remove(id) {
-            self.timers.cancel(refusal.timer);
-        }
-    }
-
-    /// Anybody may take it now.
-    pub(super) fn refusal_is_over(&mut self, id: &str) {
-        self.refusals.remove(id);
-        if let Some(entry) = self.views.get(id) {
-            self.strategies.queue_changed(&entry.key.queue);
-        }
     }
 }
 

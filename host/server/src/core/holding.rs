@@ -97,7 +97,7 @@ impl Core {
 
     /// [`claim`](Self::claim) of what was taken from its queue or workbin, with its reporting events.
     pub(super) fn take(&mut self, entry: Entry, holder: Holder, account: Option<Account>, patience: u64) {
-        self.refusal_ends(&entry.key.id);
+        self.kept_no_more(&entry.key.id);
         self.report_interaction(ReportingName::TakenFromQueue, &entry, Party::Holder(&holder), "");
         if entry.workbin.is_some() {
             self.report_interaction(ReportingName::TakenFromWorkbin, &entry, Party::Holder(&holder), "");
@@ -154,13 +154,17 @@ impl Core {
 
     /// Everything a client holds goes back.
     pub(super) fn give_back_all(&mut self, client: ClientId, reason: &str) {
+        for id in self.ids_held_by(client) {
+            self.give_back(&id, reason);
+        }
+    }
+
+    pub(super) fn ids_held_by(&self, client: ClientId) -> Vec<String> {
         let mut held: Vec<String> =
             self.out.iter().filter(|(_, out)| out.holder.client() == Some(client)).map(|(id, _)| id.clone()).collect();
         // The order of a hash map is chance, and chance has no place in what is reported.
         held.sort_unstable();
-        for id in held {
-            self.give_back(&id, reason);
-        }
+        held
     }
 
     /// The interaction, when this client holds it; a sign of life from its holder.
@@ -301,7 +305,7 @@ impl Core {
         let id = &request.interaction_id;
         if !self.out.contains_key(id) && self.submitted_by(client, id) {
             if let Some(entry) = self.views.remove(id).or_else(|| self.workbins.remove(id)) {
-                self.refusal_ends(id);
+                self.kept_no_more(id);
                 self.stopped(entry, Party::Client(client), &request.reason);
             }
             return acknowledge();

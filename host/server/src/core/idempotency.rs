@@ -2,8 +2,10 @@
 //!
 //! Remembered are requests that changed something durable and succeeded: submit, place in queue, place
 //! in workbin, change properties, stop processing. A refused request changed nothing, so asking again
-//! is asking anew. Other requests take effect in memory alone, and end with the connection; for ESP
-//! requests the key is passed on, and the media server remembers it.
+//! is asking anew. The answer goes to whoever asks again, whether or not it holds the interaction.
+//! Other requests take effect in memory alone. An invitation carries its key while it is open, so that a
+//! delivery asked for again invites once; for ESP requests the key is passed on, and the media server
+//! remembers it.
 
 use std::collections::{HashMap, VecDeque};
 

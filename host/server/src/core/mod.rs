@@ -8,7 +8,7 @@
 //!
 //! A claim is a lease in memory: nothing is written when an interaction is taken, only when it is
 //! placed, changed or stopped. When a client goes, or the server starts anew, what was out is back in
-//! its queue in its old place. A failed read makes [`Core::failure`] say so; the core is then dropped
+//! its queue in its old place; what a router leaves behind is kept for its return. A failed read makes [`Core::failure`] say so; the core is then dropped
 //! and made anew from the store.
 
 mod agents;
@@ -19,6 +19,7 @@ mod delivery;
 mod holding;
 mod idempotency;
 mod ids;
+mod keeping;
 mod properties;
 mod pulling;
 mod reporting;
@@ -40,11 +41,12 @@ use jackfield_protocol::{ErrorCode, RequestError};
 
 use self::agents::Agents;
 use self::bodies::Bodies;
-use self::clients::Client;
-use self::delivery::{Invitation, Refusal};
+use self::clients::{Client, Leaving};
+use self::delivery::Invitation;
 use self::holding::Out;
 use self::idempotency::Answers;
 use self::ids::InteractionIds;
+use self::keeping::Keeping;
 use self::pulling::Strategies;
 use self::services::ServiceCall;
 use self::timers::{Timer, Timers};
@@ -66,11 +68,11 @@ const FORGET_INTERVAL: u64 = 60_000;
 
 /// A moment: for attributes, and for measuring.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Now {
+pub struct Now {
     /// Milliseconds since 1970; may jump.
-    pub(crate) wall: i64,
+    pub wall: i64,
     /// Milliseconds since the server started; never goes back.
-    pub(crate) ticks: u64,
+    pub ticks: u64,
 }
 
 /// What comes in.
@@ -145,8 +147,7 @@ pub(crate) struct Core {
     strategies: Strategies,
     tickets: u64,
     invitations: BTreeMap<u64, Invitation>,
-    /// Interactions only one client may take for a moment.
-    refusals: HashMap<String, Refusal>,
+    keeping: Keeping,
     service_calls: BTreeMap<u64, ServiceCall>,
     service_references: u64,
     stopping: bool,
@@ -194,13 +195,14 @@ impl Core {
             strategies,
             tickets: 0,
             invitations: BTreeMap::new(),
-            refusals: HashMap::new(),
+            keeping: Keeping::default(),
             service_calls: BTreeMap::new(),
             service_references: 0,
             stopping: false,
         };
         core.timers.set(now.ticks + VIEW_CHECK_INTERVAL, Timer::CheckViews);
         core.timers.set(now.ticks, Timer::Forget);
+        core.keep_all_at_start();
         Ok((core, warnings))
     }
 
@@ -210,7 +212,7 @@ impl Core {
         match input {
             Input::Connected(client) => self.connected(client),
             Input::Request(client, request) => self.request(client, request),
-            Input::Disconnected(client) => self.gone(client, "the connection ended"),
+            Input::Disconnected(client) => self.gone(client, Leaving::Broken, "the connection ended"),
         }
     }
 
@@ -257,7 +259,8 @@ impl Core {
             Timer::Holding(interaction) => self.holding_is_due(&interaction),
             Timer::Invitation(ticket) => self.invitation_timed_out(ticket),
             Timer::Pull(strategy, client, reference) => self.end_held_pull(strategy, client, reference),
-            Timer::Refusal(interaction) => self.refusal_is_over(&interaction),
+            Timer::Kept(interaction) => self.free(&interaction),
+            Timer::Started => self.start_is_over(),
             Timer::Service(call) => self.service_timed_out(call),
             Timer::CheckViews => {
                 self.strategies.check_views();
@@ -278,7 +281,7 @@ impl Core {
         let registered = known.registration.is_some();
         let answered = match message {
             _ if reference_id == 0 => {
-                self.close(client, "a request with reference id 0");
+                self.close(client, Leaving::Broken, "a request with reference id 0");
                 return;
             }
             None => {
@@ -291,7 +294,7 @@ impl Core {
                 let answered = self.register(client, register);
                 if answered.is_err() && !registered {
                     self.reply(client, reference_id, answered);
-                    self.close(client, "the registration was refused");
+                    self.close(client, Leaving::Broken, "the registration was refused");
                     return;
                 }
                 answered
@@ -299,7 +302,7 @@ impl Core {
             Some(_) if !registered => {
                 let error = ErrorCode::NotRegistered.with("the first request must be RequestRegisterClient");
                 self.reply(client, reference_id, Err(error));
-                self.close(client, "the first request was not RequestRegisterClient");
+                self.close(client, Leaving::Broken, "the first request was not RequestRegisterClient");
                 return;
             }
             Some(message) => self.once(client, reference_id, idempotency_key, message),
@@ -322,9 +325,10 @@ impl Core {
         self.reply(client, 0, Ok(Reply::Now(message)));
     }
 
-    fn close(&mut self, client: ClientId, reason: &str) {
+    /// Cuts a client off.
+    fn close(&mut self, client: ClientId, leaving: Leaving, reason: &str) {
         self.outbox.outputs.push(Output::Close(client, reason.into()));
-        self.gone(client, reason);
+        self.gone(client, leaving, reason);
     }
 
     fn dispatch(&mut self, client: ClientId, reference_id: u64, key: &str, message: RequestMessage) -> Answered {
@@ -336,9 +340,10 @@ impl Core {
             RequestMessage::Submit(request) => self.submit(client, request),
             RequestMessage::Pull(request) => self.pull(client, reference_id, request),
             RequestMessage::CancelPull(request) => self.cancel_pull(client, request),
+            RequestMessage::Reclaim(request) => self.reclaim(client, request),
             RequestMessage::PlaceInQueue(request) => self.place_in_queue(client, request),
             RequestMessage::PlaceInWorkbin(request) => self.place_in_workbin(client, request),
-            RequestMessage::Deliver(request) => self.deliver(client, reference_id, request),
+            RequestMessage::Deliver(request) => self.deliver(client, reference_id, key, request),
             RequestMessage::Accept(request) => self.accept(client, request),
             RequestMessage::Reject(request) => self.reject(client, request),
             RequestMessage::StopProcessing(request) => self.stop_processing(client, request),

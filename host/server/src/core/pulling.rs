@@ -260,9 +260,10 @@ impl Core {
             }
             Some(What::View(view)) => {
                 let holder = self.puller(client)?;
-                let Core { views, refusals, now, .. } = self;
-                let is_kept = |id: &str| refusals.contains_key(id);
-                let taken = views.take(&view, count, request.ignore_hold, now.wall, &is_kept)?;
+                let Core { views, keeping, now, .. } = self;
+                // Taking nothing asks whether the view is good.
+                let count = if keeping.pulls_wait() { 0 } else { count };
+                let taken = views.take(&view, count, request.ignore_hold, now.wall, &|id| keeping.is_kept(id))?;
                 let taken = taken
                     .into_iter()
                     .map(|entry| Taken { entry, view: view.clone(), submitter: String::new(), account: None })
@@ -274,11 +275,12 @@ impl Core {
                     return Err(ErrorCode::BadRequest.with(format!("more than {PULL_COUNT} interaction ids")));
                 }
                 let holder = self.puller(client)?;
+                let whom = self.whom(client);
                 let mut taken = Vec::new();
                 for id in &by_ids.interaction_ids {
                     let waits = self.views.get(id).or_else(|| self.workbins.get(id));
                     let may_be_taken = waits.is_some_and(|entry| {
-                        !entry.is_locked && (request.ignore_hold || !entry.is_held) && !self.is_kept_from(client, id)
+                        !entry.is_locked && (request.ignore_hold || !entry.is_held) && self.keeping.lets_take(&whom, id)
                     });
                     if may_be_taken && let Some(entry) = self.views.remove(id).or_else(|| self.workbins.remove(id)) {
                         taken.push(Taken { entry, view: String::new(), submitter: String::new(), account: None });
@@ -381,6 +383,9 @@ impl Core {
 
     /// Answers every held pull there is work for.
     pub(super) fn serve_held_pulls(&mut self) {
+        if self.keeping.pulls_wait() {
+            return;
+        }
         for index in 0..self.strategies.all.len() {
             let Some(strategy) = self.strategies.all.get_mut(index) else { return };
             if !std::mem::take(&mut strategy.stale) || strategy.held.is_empty() {
@@ -429,15 +434,14 @@ impl Core {
     /// What a pull gets, by submitter priority and within the limits.
     fn take_for(&mut self, index: usize, pull: &HeldPull, cluster: &str) -> Vec<Taken> {
         let mut taken: Vec<Taken> = Vec::new();
-        let Core { strategies, views, refusals, now, .. } = self;
+        let Core { strategies, views, keeping, now, .. } = self;
         let room = strategies.all.get(index).map_or(0, |strategy| strategy.limit.room()).min(pull.count);
         for (number, submitter) in strategies.visible(index, cluster) {
             let limit = (room - taken.len()).min(submitter.limit.room());
             if limit == 0 {
                 continue;
             }
-            let is_kept = |id: &str| refusals.contains_key(id);
-            match views.take(&submitter.view, limit, pull.ignore_hold, now.wall, &is_kept) {
+            match views.take(&submitter.view, limit, pull.ignore_hold, now.wall, &|id| keeping.is_kept(id)) {
                 Ok(entries) => taken.extend(entries.into_iter().map(|entry| Taken {
                     entry,
                     view: submitter.view.clone(),

@@ -14,7 +14,9 @@ pub(super) enum Timer {
     /// A pull (strategy, client, reference id) was held for as long as it may.
     Pull(usize, ClientId, u64),
     /// This interaction is no longer kept for one client.
-    Refusal(String),
+    Kept(String),
+    /// The server started some time ago.
+    Started,
     /// A media server did not answer an ESP request.
     Service(u64),
     /// Conditions on time may have become true.

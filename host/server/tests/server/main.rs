@@ -10,5 +10,6 @@
 
 mod durable;
 mod hostile;
+mod reclaim;
 mod support;
 mod way;

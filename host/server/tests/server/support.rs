@@ -60,8 +60,16 @@ pub async fn tcp(server: &Server) -> Endpoint {
 }
 
 pub async fn connect(endpoint: &Endpoint, client_type: ClientType) -> (Client, mpsc::Receiver<EventMessage>) {
+    connect_as(endpoint, client_type, &format!("{} of the test", client_type.as_str_name())).await
+}
+
+pub async fn connect_as(
+    endpoint: &Endpoint,
+    client_type: ClientType,
+    name: &str,
+) -> (Client, mpsc::Receiver<EventMessage>) {
     let register = RequestRegisterClient {
-        client_name: format!("{} of the test", client_type.as_str_name()),
+        client_name: name.into(),
         client_type: client_type.into(),
         media_type: if client_type == ClientType::MediaServer { "email".into() } else { String::new() },
         ..RequestRegisterClient::default()

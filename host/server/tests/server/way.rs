@@ -87,22 +87,6 @@ async fn whole_way(endpoint: Endpoint) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_goes_without_a_word_gives_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = open(site(), &folder.path().join("store.db"));
-    let endpoint = tcp(&server).await;
-    let (media, _media_events) = connect(&endpoint, ClientType::MediaServer).await;
-    let (first, _first_events) = connect(&endpoint, ClientType::RoutingEngine).await;
-    let (second, _second_events) = connect(&endpoint, ClientType::RoutingEngine).await;
-    let id = acked(media.request(submit("a question")).await.unwrap());
-    assert_eq!(pulled(first.request(pull(1)).await.unwrap()).len(), 1);
-    let held = second.send(pull(1), "").await.unwrap();
-    first.close();
-    assert_eq!(pulled(held.await.expect("it came back"))[0].interaction_id, id);
-    server.shutdown().await;
-}
-
 /// Prints what one server does; `cargo test -p jackfield-server --test server figures -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints figures"]

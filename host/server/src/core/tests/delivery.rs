@@ -99,16 +99,14 @@ fn a_delivery_frees_the_strategys_room_and_nobody_else_may_touch_it() {
 }
 
 #[test]
-fn a_router_that_left_is_told_nothing_and_keeps_nothing() {
+fn an_agent_application_that_left_is_told_nothing_and_keeps_nothing() {
     let mut world = World::new();
-    let media = world.client(ClientType::MediaServer);
-    let router = world.client(ClientType::RoutingEngine);
-    let agent = world.agent("ann", "p1");
-    let id = world.submit(media, "inbound", 0);
-    world.pulled(router, pull_view("all", 1));
-    world.done(router, deliver(&id, "ann"));
-    world.disconnect(router);
-    world.done(agent, reject(1, &id));
+    let ann = world.agent("ann", "p1");
+    let bob = world.agent("bob", "p2");
+    let id = world.submit(ann, "inbound", 0);
+    world.done(ann, deliver(&id, "bob"));
+    world.disconnect(ann);
+    world.done(bob, reject(1, &id));
     let other = world.client(ClientType::RoutingEngine);
     assert_eq!(world.pulled(other, pull_view("all", 1)), [id]);
 }

@@ -26,6 +26,7 @@ fn a_submit_placed_and_stopped_once_over_a_restart() {
     let first = id_of(world.ask_once(media, "k1", submit("inbound", 0)));
     assert_eq!(id_of(world.ask_once(media, "k1", submit("inbound", 0))), first);
     world.restart();
+    world.pass(2_000);
     let media = world.client(ClientType::MediaServer);
     let router = world.client(ClientType::RoutingEngine);
     assert_eq!(id_of(world.ask_once(media, "k1", submit("inbound", 0))), first);
@@ -35,11 +36,13 @@ fn a_submit_placed_and_stopped_once_over_a_restart() {
     id_of(world.ask_once(router, "k2", place(&first, "second")));
     id_of(world.ask_once(router, "k2", place(&first, "second")));
     world.restart();
+    world.pass(2_000);
     let router = world.client(ClientType::RoutingEngine);
     id_of(world.ask_once(router, "k2", place(&first, "second")));
     world.pulled(router, pull_ids(&[&first]));
     id_of(world.ask_once(router, "k3", stop(&first)));
     world.restart();
+    world.pass(2_000);
     let router = world.client(ClientType::RoutingEngine);
     id_of(world.ask_once(router, "k3", stop(&first)));
     assert_eq!(code_of(world.ask_once(router, "k4", stop(&first))), 43, "another key is another request");

@@ -8,6 +8,7 @@ mod idempotency;
 mod model;
 mod placing;
 mod pulling;
+mod reclaim;
 mod sequences;
 mod services;
 mod world;

@@ -26,10 +26,23 @@ enum Step {
     Accept { agent: bool },
     Reject { agent: bool },
     Stop { client: usize, interaction: usize },
-    Reconnect { client: usize },
+    Reconnect { client: usize, how: Leaving },
+    Reclaim { router: usize, first: usize, count: usize, more: bool },
     Pass { milliseconds: u64 },
     Restart,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Leaving {
+    Breaks,
+    /// The next connection comes before the end of this one is noticed.
+    TakenOver,
+    Unregisters,
+}
+
+/// Defaults of the windows.
+const RECLAIM_WINDOW: u64 = 30_000;
+const RECLAIM_WINDOW_AT_START: u64 = 2_000;
 
 fn steps() -> impl Strategy<Value = Step> {
     let client = 0..5_usize;
@@ -47,7 +60,8 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(|agent| Step::Accept { agent }),
         2 => any::<bool>().prop_map(|agent| Step::Reject { agent }),
         3 => (client.clone(), interaction).prop_map(|(client, interaction)| Step::Stop { client, interaction }),
-        1 => client.prop_map(|client| Step::Reconnect { client }),
+        3 => (client, prop_oneof![2 => Just(Leaving::Breaks), 1 => Just(Leaving::TakenOver), 1 => Just(Leaving::Unregisters)]).prop_map(|(client, how)| Step::Reconnect { client, how }),
+        4 => (0..2_usize, 0..8_usize, 0..5_usize, any::<bool>()).prop_map(|(router, first, count, more)| Step::Reclaim { router, first, count, more }),
         3 => prop_oneof![Just(1_u64), Just(2_500), Just(31_000), Just(12_000_000), Just(50_000_000)].prop_map(|milliseconds| Step::Pass { milliseconds }),
         1 => Just(Step::Restart),
     ]
@@ -63,12 +77,18 @@ struct Seen {
     holders: BTreeMap<String, u64>,
     invitations: BTreeMap<u64, (u64, String)>,
     held_pulls: Vec<(u64, u64)>,
+    /// What a router (its place among the clients) left behind, and until when it is its alone.
+    left_behind: BTreeMap<String, (usize, u64)>,
+    /// Who made the last offer of an interaction, by place.
+    offered_by: BTreeMap<String, usize>,
+    /// Until when pulls find nothing.
+    started_until: u64,
 }
 
 impl Seen {
     fn new() -> Seen {
         let mut world = World::new();
-        let clients = Seen::connect(&mut world);
+        let clients = [0, 1, 2, 3, 4].map(|place| Seen::connect(&mut world, place));
         Seen {
             world,
             clients,
@@ -76,14 +96,20 @@ impl Seen {
             holders: BTreeMap::new(),
             invitations: BTreeMap::new(),
             held_pulls: vec![],
+            left_behind: BTreeMap::new(),
+            offered_by: BTreeMap::new(),
+            started_until: 0,
         }
     }
 
-    fn connect(world: &mut World) -> [u64; 5] {
-        let first = world.client(ClientType::RoutingEngine);
-        let second = world.client_of(ClientType::RoutingEngine, "east");
-        let (ann, bob) = (world.agent("ann", "p1"), world.agent("bob", "p2"));
-        [first, second, ann, bob, world.client(ClientType::MediaServer)]
+    fn connect(world: &mut World, place: usize) -> u64 {
+        match place {
+            0 => world.router("west router"),
+            1 => world.named("east router", ClientType::RoutingEngine, "east"),
+            2 => world.agent("ann", "p1"),
+            3 => world.agent("bob", "p2"),
+            _ => world.client(ClientType::MediaServer),
+        }
     }
 
     fn some(&self, number: usize) -> String {
@@ -91,7 +117,16 @@ impl Seen {
         self.alive.iter().nth(place).cloned().unwrap_or_else(|| "none".into())
     }
 
+    fn pulled(&mut self, client: u64, id: &str) {
+        assert!(self.world.now.ticks >= self.started_until, "{id} was pulled just after a start");
+        self.given(client, id);
+    }
+
     fn given(&mut self, client: u64, id: &str) {
+        if let Some((place, until)) = self.left_behind.remove(id) {
+            let is_its = self.clients[place] == client;
+            assert!(is_its || self.world.now.ticks >= until, "{id} was given to {client} and is kept for another");
+        }
         assert!(self.alive.contains(id), "{id} was stopped, and given out");
         let before = self.holders.insert(id.into(), client);
         assert_eq!(before, None, "{id} was given to {client} and is another's");
@@ -107,6 +142,7 @@ impl Seen {
                 if holds {
                     self.holders.remove(id);
                 }
+                self.left_behind.remove(id);
                 true
             }
             EventMessage::Error(_) => false,
@@ -125,7 +161,7 @@ impl Seen {
         for (router, reference) in std::mem::take(&mut self.held_pulls) {
             match self.world.reply(router, reference) {
                 None => still_held.push((router, reference)),
-                Some(answer) => ids(&answer).iter().for_each(|id| self.given(router, id)),
+                Some(answer) => ids(&answer).iter().for_each(|id| self.pulled(router, id)),
             }
         }
         self.held_pulls = still_held;
@@ -143,7 +179,10 @@ impl Seen {
                     EventMessage::Revoked(revoked) => {
                         assert_eq!(self.holders.remove(&revoked.interaction_id), Some(client));
                     }
-                    EventMessage::Delivery(_) => {}
+                    EventMessage::Delivery(delivery) => {
+                        let by = self.offered_by.get(&delivery.interaction_id).map(|&place| self.clients[place]);
+                        assert_eq!(by, Some(client), "it hears of its own");
+                    }
                     EventMessage::PropertiesChanged(changed) => {
                         let id = changed.interaction.expect("an interaction").interaction_id;
                         let is_offered = self.invitations.values().any(|(_, offered)| *offered == id);
@@ -181,13 +220,13 @@ impl Seen {
             Step::PullView { client, count } => {
                 let client = self.clients[client];
                 for id in self.world.pulled(client, pull_view("all", count)) {
-                    self.given(client, &id);
+                    self.pulled(client, &id);
                 }
             }
             Step::PullId { client, interaction } => {
                 let (client, id) = (self.clients[client], self.some(interaction));
                 for id in self.world.pulled(client, pull_ids(&[&id])) {
-                    self.given(client, &id);
+                    self.pulled(client, &id);
                 }
             }
             Step::Place { client, interaction, second } => {
@@ -216,8 +255,10 @@ impl Seen {
                 self.world.ask(self.clients[client], RequestMessage::ChangeProperties(request));
             }
             Step::Deliver { client, interaction, bob } => {
-                let (client, id) = (self.clients[client], self.some(interaction));
-                self.hand_in(client, &id, deliver(&id, if bob { "bob" } else { "ann" }));
+                let (place, id) = (client, self.some(interaction));
+                if self.hand_in(self.clients[place], &id, deliver(&id, if bob { "bob" } else { "ann" })) {
+                    self.offered_by.insert(id, place);
+                }
             }
             Step::Accept { agent } => {
                 if let Some((client, ticket, id)) = self.invitation(agent) {
@@ -239,23 +280,17 @@ impl Seen {
                     self.alive.remove(&id);
                 }
             }
-            Step::Reconnect { client: place } => {
-                let client = self.clients[place];
-                self.look();
-                self.lost_by(client);
-                self.world.disconnect(client);
-                self.clients[place] = match place {
-                    0 => self.world.client(ClientType::RoutingEngine),
-                    1 => self.world.client_of(ClientType::RoutingEngine, "east"),
-                    2 => self.world.agent("ann", "p1"),
-                    3 => self.world.agent("bob", "p2"),
-                    _ => self.world.client(ClientType::MediaServer),
-                };
-            }
+            Step::Reconnect { client: place, how } => self.reconnect(place, how),
+            Step::Reclaim { router, first, count, more } => self.reclaim(router, first, count, more),
             Step::Pass { milliseconds } => self.world.pass(milliseconds),
             Step::Restart => {
                 self.world.restart();
-                self.clients = Seen::connect(&mut self.world);
+                if !self.alive.is_empty() {
+                    self.started_until = self.world.now.ticks + RECLAIM_WINDOW_AT_START;
+                }
+                self.left_behind.clear();
+                self.offered_by.clear();
+                self.clients = [0, 1, 2, 3, 4].map(|place| Seen::connect(&mut self.world, place));
                 self.holders.clear();
                 self.invitations.clear();
                 self.held_pulls.clear();
@@ -263,6 +298,62 @@ impl Seen {
         }
         self.look();
         self.check();
+    }
+
+    fn reconnect(&mut self, place: usize, how: Leaving) {
+        let client = self.clients[place];
+        let is_router = place < 2;
+        self.look();
+        if is_router && how != Leaving::Unregisters {
+            let until = self.world.now.ticks + RECLAIM_WINDOW;
+            let held = self.holders.iter().filter(|(_, holder)| **holder == client);
+            self.left_behind.extend(held.map(|(id, _)| (id.clone(), (place, until))));
+        } else {
+            self.left_behind.retain(|_, (of, _)| *of != place);
+        }
+        self.lost_by(client);
+        match how {
+            Leaving::TakenOver if is_router => {
+                self.clients[place] = Seen::connect(&mut self.world, place);
+                assert!(self.world.closed.iter().any(|(closed, _)| *closed == client), "cut off");
+                self.world.disconnect(client);
+                return;
+            }
+            Leaving::Breaks | Leaving::TakenOver => self.world.disconnect(client),
+            Leaving::Unregisters => {
+                self.world.done(client, RequestMessage::UnregisterClient(RequestUnregisterClient {}));
+            }
+        }
+        self.clients[place] = Seen::connect(&mut self.world, place);
+    }
+
+    fn reclaim(&mut self, place: usize, first: usize, count: usize, more: bool) {
+        let client = self.clients[place];
+        let asked: BTreeSet<String> = (first..first + count).map(|number| self.some(number)).collect();
+        let request = RequestReclaim { interaction_ids: asked.iter().cloned().collect(), more };
+        let EventMessage::Reclaimed(answer) = self.world.ask(client, RequestMessage::Reclaim(request)) else {
+            panic!("not reclaimed")
+        };
+        let granted: Vec<String> =
+            answer.interactions.into_iter().map(|interaction| interaction.interaction_id).collect();
+        let refused = answer.not_reclaimed.into_iter().map(|not| not.interaction_id);
+        assert_eq!(granted.iter().cloned().chain(refused).collect::<BTreeSet<_>>(), asked, "each is answered");
+        assert!(answer.remaining.is_empty(), "they are small");
+        for (id, (of, until)) in &self.left_behind {
+            let is_its = *of == place && *until > self.world.now.ticks;
+            assert!(!is_its || !asked.contains(id) || granted.contains(id), "{id} was left behind by it");
+        }
+        for id in granted {
+            if answer.invited.contains(&id) {
+                assert_eq!(self.offered_by.get(&id), Some(&place));
+                assert!(self.invitations.values().any(|(_, offered)| *offered == id), "it rings");
+            } else if self.holders.get(&id) != Some(&client) {
+                self.given(client, &id);
+            }
+        }
+        if !more {
+            self.left_behind.retain(|_, (of, _)| *of != place);
+        }
     }
 
     fn check(&self) {
@@ -279,8 +370,11 @@ impl Seen {
         let count = core.views.len() + core.workbins.entries().count() + core.out.len();
         assert_eq!(count, self.alive.len(), "nothing else is there");
 
-        let charged = core.out.values().filter(|out| out.account.is_some()).count() as u64;
-        assert_eq!(core.strategies.statuses().iter().map(|strategy| strategy.out).sum::<u64>(), charged);
+        let charged = core.out.values().filter(|out| out.account.is_some()).count() + core.keeping.charged();
+        assert_eq!(core.strategies.statuses().iter().map(|strategy| strategy.out).sum::<u64>(), charged as u64);
+        for id in core.keeping.ids(|_| true) {
+            assert!(core.views.get(&id).or_else(|| core.workbins.get(&id)).is_some(), "{id} is kept, and waits");
+        }
         for state in core.agents.states() {
             let invited = core.invitations.values().filter(|invitation| invitation.agent == state.agent).count();
             let handling = core
@@ -293,7 +387,8 @@ impl Seen {
         }
         let held_pulls: u64 = core.strategies.statuses().iter().map(|strategy| strategy.held_pulls).sum();
         assert_eq!(held_pulls as usize, self.held_pulls.len());
-        let timers = core.out.len() + core.refusals.len() + self.held_pulls.len() + 2;
+        let started = usize::from(core.keeping.pulls_wait());
+        let timers = core.out.len() + core.keeping.len() + self.held_pulls.len() + started + 2;
         assert_eq!(core.timers.len(), timers, "every timer is somebody's");
     }
 }

@@ -166,6 +166,7 @@ fn workbins_keep_what_is_placed_in_them_over_a_restart() {
     assert!(content(&mut world, agent, "bob").is_empty());
     assert!(world.pulled(agent, pull_view("all", 5)).is_empty(), "no view shows it");
     world.restart();
+    world.pass(2_000);
     let agent = world.agent("ann", "p1");
     assert_eq!(content(&mut world, agent, "ann"), [a.clone(), b.clone()]);
     assert_eq!(world.pulled(agent, pull_ids(&[&a])), [a.clone()]);
@@ -187,6 +188,7 @@ fn a_restart_gives_everything_back() {
     assert_eq!(world.pulled(router, pull_view("all", 9)), [held.clone(), offered.clone()]);
     world.done(router, deliver(&offered, "ann"));
     world.restart();
+    world.pass(2_000);
     let router = world.client(ClientType::RoutingEngine);
     assert_eq!(world.pulled(router, pull_view("all", 9)), [held, own, offered]);
 }

@@ -153,6 +153,7 @@ fn in_the_views_order_and_given_back_into_the_old_place() {
     let mut expected = vec![urgent];
     expected.extend(all);
     world.disconnect(router);
+    world.pass(30_000);
     let other = world.client(ClientType::RoutingEngine);
     assert_eq!(world.pulled(other, pull_view("all", 10)), expected);
 }
@@ -209,6 +210,7 @@ fn a_store_that_cannot_be_read_refuses_and_loses_nothing() {
     let (mut world, media, router) = world();
     let id = world.submit(media, "inbound", 0);
     world.restart();
+    world.pass(2_000);
     let router = {
         let _ = router;
         world.client(ClientType::RoutingEngine)

@@ -221,6 +221,8 @@ fn the_router_goes() {
     scene.world.disconnect(scene.router);
     scene.reported(&[PartyRemoved, PlacedInQueue]);
     let other = scene.world.client(ClientType::RoutingEngine);
+    assert!(scene.world.pulled(other, pull_view("all", 1)).is_empty(), "it is kept for its return");
+    scene.world.pass(30_000);
     assert_eq!(scene.world.pulled(other, pull_view("all", 1)), [id]);
 }
 

@@ -195,9 +195,19 @@ impl World {
     }
 
     pub(super) fn client_of(&mut self, client_type: ClientType, cluster: &str) -> ClientId {
+        let name = format!("client {}", self.last_client + 1);
+        self.named(&name, client_type, cluster)
+    }
+
+    /// A routing engine of this name, of no cluster.
+    pub(super) fn router(&mut self, name: &str) -> ClientId {
+        self.named(name, ClientType::RoutingEngine, "")
+    }
+
+    pub(super) fn named(&mut self, name: &str, client_type: ClientType, cluster: &str) -> ClientId {
         let client = self.connect();
         let register = RequestRegisterClient {
-            client_name: format!("client {client}"),
+            client_name: name.into(),
             client_type: client_type.into(),
             tenant_id: 0,
             media_type: if client_type == ClientType::MediaServer { "email".into() } else { String::new() },

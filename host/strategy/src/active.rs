@@ -1,71 +1,109 @@
-//! The part of an instance's data that only a session has: what it holds, what it asked for in
-//! this turn, its timers, and the wait between two turns.
+//! The part of an instance's data that only a session has: how it stands, the turn it is in, and the
+//! wait between two turns. A rebuilt one first goes through what is recorded ([`Replay`]).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jackfield_protocol::ErrorCode;
 
-use crate::contract::{
-    Event, Failure, InteractionEvent, InteractionId, KvPair, MessageEvent, RequestDoneEvent, RequestFailedEvent,
-    RequestId, TimerId, check_pairs, failure,
-};
+use crate::clock::SessionClock;
+use crate::contract::{Event, Failure, KvPair, Level, RequestId, TimerId, check_pairs, failure};
 use crate::end::EndReason;
-use crate::holdings::{Change, Holdings};
-use crate::plugin::Capability;
-use crate::session::{Facts, SessionEvent, SessionStart, Shared};
-use crate::settings::Settings;
+use crate::engine::Engine;
+use crate::journal::{Journal, JournalError};
+use crate::plugin::{Capability, Plugin};
+use crate::record::{Checkpoint, Clock, History, Input, Lookup, Question, TimerChange, Turn};
+use crate::replay::{Difference, Replay, Step};
+use crate::request::Request;
+use crate::session::{Facts, Shared};
+use crate::standing::Standing;
 use crate::state::Ending;
-use crate::timers::{Timers, deadline};
-use crate::turn::{Request, Turn, TurnError, Turns};
 
 /// Bytes of a checkpoint (contract, `session.checkpoint`).
 pub(crate) const CHECKPOINT_BYTES: usize = 1 << 20;
 
 pub(crate) struct Active {
-    settings: Arc<Settings>,
+    engine: Engine,
     shared: Arc<Shared>,
-    plugin: crate::plugin::Plugin,
+    plugin: Plugin,
+    facts: Arc<dyn Facts>,
+    journal: Arc<dyn Journal>,
+    session_clock: SessionClock,
     pub parameters: Vec<KvPair>,
-    pub facts: Arc<dyn Facts>,
-    pub holdings: Holdings,
-    pub timers: Timers,
-    turns: Arc<dyn Turns>,
+    pub standing: Standing,
+    /// Turn of the last checkpoint.
+    checkpointed: u64,
     turns_recorded: u64,
-    last_request: RequestId,
+    /// Called with its checkpoint, it has not come to wait yet: it may not do anything.
+    waking: bool,
+    /// What is recorded and has to happen again.
+    replay: Option<Replay>,
+    /// It is only looked at, and this was seen: it ends where the record ends.
+    seen: Option<Vec<Step>>,
+    /// A turn was run that is not in the record.
+    ran: bool,
     // ---- of this turn
+    turn: Turn,
+    state: Option<Vec<u8>>,
     asked: usize,
     bytes: usize,
-    requests: Vec<(RequestId, Request)>,
-    checkpoint: Option<Vec<u8>>,
-    // ---- events of the session's own making, which go first
-    starting: VecDeque<InteractionId>,
-    refused: VecDeque<(RequestId, Failure)>,
     /// Timers and the inbox take turns, so that neither can hold up the other.
     timers_first: bool,
 }
 
+/// What a session is run with.
+pub(crate) struct Run {
+    pub plugin: Plugin,
+    pub facts: Arc<dyn Facts>,
+    pub journal: Arc<dyn Journal>,
+    pub session_clock: SessionClock,
+    /// What is recorded of it; none: the journal is asked.
+    pub history: Option<History>,
+    /// It is only looked at; with the turn in which it failed, if it did.
+    pub look: Option<Option<Turn>>,
+}
+
 impl Active {
-    pub fn new(settings: Arc<Settings>, start: SessionStart, shared: Arc<Shared>) -> Active {
+    pub fn new(engine: &Engine, run: Run, history: History, shared: Arc<Shared>) -> Active {
+        let Run { plugin, facts, journal, session_clock, look, .. } = run;
+        let History { origin, checkpoint, turns } = history;
+        let waking = checkpoint.is_some();
+        let (standing, checkpointed) = match checkpoint {
+            Some(checkpoint) => (checkpoint.standing, checkpoint.turn),
+            None => (Standing::new(&origin), 0),
+        };
+        let turns_recorded = turns.last().map_or(checkpointed, |turn| turn.number);
+        let is_look = look.is_some();
+        let replay = Replay::new(turns, look.flatten());
+        let turn = match &replay {
+            _ if waking => Turn::begun(checkpointed, Input::Start, standing.clock()),
+            Some(replay) => replay.now().begun_again(),
+            None => Turn::begun(1, Input::Start, session_clock.turn()),
+        };
         Active {
-            settings,
+            engine: engine.clone(),
             shared,
-            plugin: start.plugin,
-            parameters: start.parameters,
-            facts: start.facts,
-            starting: start.interactions.iter().map(|interaction| interaction.id.clone()).collect(),
-            holdings: Holdings::new(start.interactions),
-            timers: Timers::default(),
-            turns: start.turns,
-            turns_recorded: 0,
-            last_request: 0,
+            plugin,
+            facts,
+            journal,
+            session_clock,
+            parameters: origin.parameters,
+            standing,
+            checkpointed,
+            turns_recorded,
+            ran: !waking && replay.is_none(),
+            waking,
+            replay,
+            seen: is_look.then(Vec::new),
+            turn,
+            state: None,
             asked: 0,
             bytes: 0,
-            requests: Vec::new(),
-            checkpoint: None,
-            refused: VecDeque::new(),
             timers_first: false,
         }
+    }
+
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
     }
 
     pub fn id(&self) -> &str {
@@ -76,35 +114,59 @@ impl Active {
         self.turns_recorded
     }
 
+    /// The time of the turn.
+    pub fn clock(&self) -> Clock {
+        self.turn.clock
+    }
+
+    /// Whether what it does is not new.
+    pub fn is_again(&self) -> bool {
+        self.waking || self.replay.is_some()
+    }
+
+    /// The turn in which it failed, as far as it came.
+    pub fn failed_turn(&mut self) -> Option<Turn> {
+        (!self.is_again()).then(|| std::mem::take(&mut self.turn))
+    }
+
+    /// What somebody who only looked has seen, and how the rest differs.
+    pub fn seen(&mut self) -> Vec<Step> {
+        self.seen.take().unwrap_or_default()
+    }
+
+    /// It ended where it did not then.
+    pub fn ended_early(&self, how: &str) -> Option<Difference> {
+        self.replay.as_ref().filter(|replay| !replay.is_to_fail()).map(|replay| replay.ended(how))
+    }
+
+    // ---- what the strategy does in a turn ----
+
     /// Adds a request to the turn, or, where it is refused, the failure that will be its outcome.
-    pub fn ask(
-        &mut self,
-        allowed: Result<(), Failure>,
-        request: Request,
-        change: Change,
-    ) -> wasmtime::Result<RequestId> {
-        self.last_request += 1;
-        self.asked += 1;
-        self.bytes = self.bytes.saturating_add(request.bytes());
-        if self.asked > self.settings.requests_per_turn
-            || self.bytes > self.settings.request_bytes_per_turn
-            || self.holdings.waiting() + self.refused.len() >= self.settings.requests_waiting
-        {
-            return Err(Ending(EndReason::TooManyRequests).into());
+    pub fn ask(&mut self, allowed: Result<(), Failure>, request: Request) -> wasmtime::Result<RequestId> {
+        self.is_awake("asked for something")?;
+        let id = self.standing.next_request();
+        self.charge(request.bytes())?;
+        if self.standing.untold() >= self.engine.settings().requests_waiting {
+            return Err(Ending::Over(EndReason::TooManyRequests).into());
         }
         match allowed {
             Ok(()) => {
-                self.requests.push((self.last_request, request));
-                self.holdings.requested(self.last_request, change);
+                self.again(|replay| replay.ask(id, Some(&request)))?;
+                self.standing.asked(id, request.clone(), self.turn.clock);
+                self.turn.requests.push((id, request));
             }
-            Err(failure) => self.refused.push_back((self.last_request, failure)),
+            Err(failure) => {
+                self.again(|replay| replay.ask(id, None))?;
+                self.standing.refuse(id, failure.clone());
+                self.turn.refused.push((id, failure));
+            }
         }
-        Ok(self.last_request)
+        Ok(id)
     }
 
     /// Whether the session may ask for something about this interaction.
     pub fn holds(&self, id: &str) -> Result<(), Failure> {
-        match self.holdings.get(id) {
+        match self.standing.get(id) {
             Some(_) => Ok(()),
             None => Err(failure(ErrorCode::NotOwner.with(format!("this session does not hold interaction `{id}`")))),
         }
@@ -122,12 +184,48 @@ impl Active {
         ))))
     }
 
+    /// Looks something up; within a turn the answer stays.
+    pub fn look_up(&mut self, question: Question) -> wasmtime::Result<Option<String>> {
+        self.is_awake("looked something up")?;
+        if let Some(lookup) = self.turn.lookups.iter().find(|lookup| lookup.question == question) {
+            return Ok(lookup.answer.clone());
+        }
+        let answer = match (&self.replay, &question) {
+            (Some(replay), question) => replay.look_up(question).map_err(diverged)?,
+            (None, Question::ListItem { name, item, key }) => self.facts.list_item(name, item, key.as_deref()),
+            (None, Question::Parameter(name)) => self.facts.parameter(name),
+        };
+        self.charge(question.bytes() + answer.as_ref().map_or(0, String::len))?;
+        self.turn.lookups.push(Lookup { question, answer: answer.clone() });
+        Ok(answer)
+    }
+
     /// Starts a timer.
     pub fn start_timer(&mut self, after_ms: u64) -> wasmtime::Result<TimerId> {
-        if self.timers.len() >= self.settings.timers {
-            return Err(wasmtime::Error::msg(format!("more than {} timers at once", self.settings.timers)));
+        self.is_awake("started a timer")?;
+        let most = self.engine.settings().timers;
+        if self.standing.timers.len() >= most || self.turn.timers.len() >= 2 * most {
+            return Err(wasmtime::Error::msg(format!("more than {most} timers at once")));
         }
-        Ok(self.timers.start(after_ms))
+        let timer = self.standing.timers.start(self.turn.clock.monotonic, after_ms);
+        self.timer(TimerChange::Started(timer, after_ms))?;
+        Ok(timer)
+    }
+
+    /// Whether the timer was still to fire.
+    pub fn cancel_timer(&mut self, timer: TimerId) -> wasmtime::Result<bool> {
+        self.is_awake("cancelled a timer")?;
+        let was_to_fire = self.standing.timers.cancel(timer);
+        if was_to_fire {
+            self.timer(TimerChange::Cancelled(timer))?;
+        }
+        Ok(was_to_fire)
+    }
+
+    fn timer(&mut self, change: TimerChange) -> wasmtime::Result<()> {
+        self.again(|replay| replay.timer(change))?;
+        self.turn.timers.push(change);
+        Ok(())
     }
 
     /// What the session is to be rebuilt from, as of this turn.
@@ -138,117 +236,192 @@ impl Active {
                 state.len()
             )));
         }
-        self.checkpoint = Some(state);
+        // What is rebuilt may say again what it was rebuilt from.
+        if !self.waking {
+            self.state = Some(state);
+        }
         Ok(())
     }
 
-    /// Ends the turn: it is recorded, and its requests are on their way.
-    pub async fn commit(&mut self, last: bool) -> Result<(), Ending> {
-        let turn = Turn {
-            session: Arc::clone(&self.shared.id),
-            number: self.turns_recorded + 1,
-            requests: std::mem::take(&mut self.requests),
-            checkpoint: self.checkpoint.take(),
-            last,
-        };
-        self.asked = 0;
-        self.bytes = 0;
-        match self.turns.commit(turn).await {
-            Ok(()) => {
-                self.turns_recorded += 1;
-                Ok(())
-            }
-            Err(TurnError(reason)) => Err(Ending(EndReason::TurnNotRecorded(reason))),
+    /// Counts what the turn will keep.
+    fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        let settings = self.engine.settings();
+        self.asked += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.asked > settings.requests_per_turn || self.bytes > settings.request_bytes_per_turn {
+            return Err(Ending::Over(EndReason::TooManyRequests).into());
+        }
+        Ok(())
+    }
+
+    fn is_awake(&self, what: &str) -> wasmtime::Result<()> {
+        if !self.waking {
+            return Ok(());
+        }
+        Err(wasmtime::Error::msg(format!(
+            "rebuilt from its checkpoint it {what} before it waited in `events.next`; keep what it needs in the checkpoint"
+        )))
+    }
+
+    /// Where the turn happens again: did it do so then?
+    fn again(&mut self, check: impl FnOnce(&mut Replay) -> Result<(), Difference>) -> Result<(), Ending> {
+        match &mut self.replay {
+            Some(replay) => check(replay).map_err(diverged),
+            None => Ok(()),
         }
     }
 
-    /// Waits for the next event, or for the timeout to pass.
-    pub async fn next(&mut self, timeout_ms: Option<u64>) -> Result<Option<Event>, Ending> {
+    // ---- between two turns ----
+
+    /// Ends the turn: it is recorded, and its requests are on their way. Returns its number where
+    /// it made a checkpoint.
+    pub async fn end_turn(
+        &mut self,
+        wait: Option<u64>,
+        last: bool,
+        log: Vec<(Level, String)>,
+    ) -> Result<Option<u64>, Ending> {
+        self.asked = 0;
+        self.bytes = 0;
+        if self.waking {
+            if last {
+                let text = "rebuilt from its checkpoint it ended before it waited in `events.next`";
+                return Err(Ending::Over(EndReason::Trapped(text.into())));
+            }
+            return Ok(None);
+        }
+        let state = self.state.take();
+        if let Some(replay) = &self.replay {
+            replay.end_turn(wait, last).map_err(diverged)?;
+            if let Some(seen) = &mut self.seen {
+                seen.push(Step { turn: replay.now().clone(), log });
+            }
+            self.standing.turn_ended(self.turn.clock, wait);
+            return Ok(state.map(|_| self.turn.number));
+        }
+        let most = self.engine.settings().turns_without_checkpoint;
+        if self.journal.keeps() && state.is_none() && !last && self.turn.number - self.checkpointed > most {
+            return Err(Ending::Over(EndReason::TooManyTurns(most)));
+        }
+        self.standing.turn_ended(self.turn.clock, wait);
+        let mut turn = std::mem::take(&mut self.turn);
+        let number = turn.number;
+        turn.session = Arc::clone(&self.shared.id);
+        turn.wait = wait;
+        turn.last = last;
+        turn.due_at = self.standing.due().filter(|_| !last).map(|due| self.session_clock.wall_at(due));
+        let is_checkpoint = state.is_some();
+        turn.checkpoint =
+            state.map(|state| Box::new(Checkpoint { turn: number, state, standing: self.standing.clone() }));
+        let recorded = self.journal.record(turn).await;
+        recorded.map_err(|JournalError(reason)| Ending::Over(EndReason::TurnNotRecorded(reason)))?;
+        self.turns_recorded = number;
+        if is_checkpoint {
+            self.checkpointed = number;
+        }
+        Ok(is_checkpoint.then_some(number))
+    }
+
+    /// Begins the next turn: with what is recorded, or with what comes next.
+    pub async fn next(&mut self) -> Result<Option<Event>, Ending> {
+        if !std::mem::take(&mut self.waking) {
+            self.replay = self.replay.take().and_then(Replay::next);
+        }
+        if let Some(replay) = &self.replay {
+            self.turn = replay.now().begun_again();
+            return Ok(self.standing.take(&self.turn.input));
+        }
+        if self.seen.is_some() {
+            return Err(Ending::Leave(self.standing.resumed()));
+        }
+        let (input, event) = self.wait().await?;
+        self.turn = Turn::begun(self.standing.turns() + 1, input, self.session_clock.turn());
+        self.ran = true;
+        Ok(event)
+    }
+
+    /// Waits for the next event, or for the wait to end; or lets go of the instance.
+    async fn wait(&mut self) -> Result<(Input, Option<Event>), Ending> {
         // A session that always finds something to do must let others on too.
         tokio::task::coop::consume_budget().await;
-        let timeout = timeout_ms.map(deadline);
+        let keeps = self.journal.keeps();
+        let drops = keeps && self.engine.settings().live == 0;
+        let engine = self.engine.clone();
         loop {
-            if let Some(event) = self.ready()? {
-                return Ok(Some(event));
+            if drops && self.ran {
+                return Err(Ending::Leave(self.standing.resumed()));
             }
-            let now = tokio::time::Instant::now();
-            if timeout.is_some_and(|timeout| timeout <= now) {
-                return Ok(None);
+            if let Some((input, event)) = self.choose()? {
+                return Ok((input, Some(event)));
             }
-            let wake = match (timeout, self.timers.next_due()) {
-                (Some(timeout), Some(timer)) => Some(timeout.min(timer)),
-                (timeout, timer) => timeout.or(timer),
-            };
-            match wake {
-                None => self.shared.inbox.changed().await,
-                Some(at) => tokio::select! {
-                    () = self.shared.inbox.changed() => {}
-                    () = tokio::time::sleep_until(at) => {}
-                },
+            if self.standing.wait_ends().is_some_and(|ends| ends <= self.session_clock.monotonic()) {
+                return Ok((Input::TimedOut, None));
             }
+            if keeps && (drops || self.shared.inbox.is_to_leave() || engine.cache().is_wanted()) {
+                return Err(Ending::Leave(self.standing.resumed()));
+            }
+            let _place = keeps.then(|| engine.cache().idle_place(&self.shared));
+            self.shared.something_or(self.standing.due().map(|due| self.session_clock.instant(due))).await;
         }
     }
 
     /// What can be taken without waiting.
-    fn ready(&mut self) -> Result<Option<Event>, Ending> {
+    fn choose(&mut self) -> Result<Option<(Input, Event)>, Ending> {
         if let Some(reason) = self.shared.inbox.ending() {
-            return Err(Ending(reason));
+            return Err(Ending::Over(reason));
         }
-        if let Some(id) = self.starting.pop_front() {
-            return Ok(Some(Event::InteractionPresent(id)));
-        }
-        if let Some((request, failure)) = self.refused.pop_front() {
-            return Ok(Some(Event::RequestFailed(RequestFailedEvent { request, failure })));
+        if let Some(input) = self.standing.own_input() {
+            return Ok(self.taken(input));
         }
         self.timers_first = !self.timers_first;
         if self.timers_first
-            && let Some(event) = self.fired()
+            && let Some(fired) = self.fired()
         {
-            return Ok(Some(event));
+            return Ok(Some(fired));
         }
-        while let Some(event) = self.shared.inbox.take().map_err(Ending)? {
-            if let Some(event) = self.receive(event) {
-                return Ok(Some(event));
+        while let Some(event) = self.shared.inbox.take().map_err(Ending::Over)? {
+            if let Some(news) = self.taken(Input::Event(event)) {
+                return Ok(Some(news));
             }
         }
         Ok(self.fired())
     }
 
-    fn fired(&mut self) -> Option<Event> {
-        self.timers.fire(tokio::time::Instant::now()).map(Event::TimerFired)
+    fn fired(&mut self) -> Option<(Input, Event)> {
+        let timer = self.standing.timers.first_due(self.session_clock.monotonic())?;
+        self.taken(Input::Timer(timer))
     }
 
-    /// What an event changes here, and how the strategy sees it. News of what the session does not
-    /// hold (any more), and second outcomes, are no news.
-    fn receive(&mut self, event: SessionEvent) -> Option<Event> {
-        match event {
-            SessionEvent::InteractionPresent(interaction) => {
-                let id = interaction.id.clone();
-                self.holdings.put(*interaction);
-                Some(Event::InteractionPresent(id))
-            }
-            SessionEvent::InteractionNotControlled { interaction, reason } => self
-                .holdings
-                .release(&interaction)
-                .then_some(Event::InteractionNotControlled(InteractionEvent { interaction, reason })),
-            SessionEvent::InteractionDeleted { interaction, reason } => self
-                .holdings
-                .release(&interaction)
-                .then_some(Event::InteractionDeleted(InteractionEvent { interaction, reason })),
-            SessionEvent::UserDataChanged(interaction) => {
-                let id = interaction.id.clone();
-                self.holdings.refresh(*interaction).then_some(Event::UserDataChanged(id))
-            }
-            SessionEvent::RequestDone { request, outcome } => {
-                self.holdings.done(request).then_some(Event::RequestDone(RequestDoneEvent { request, outcome }))
-            }
-            SessionEvent::RequestFailed { request, failure } => {
-                self.holdings.failed(request).then_some(Event::RequestFailed(RequestFailedEvent { request, failure }))
-            }
-            SessionEvent::Message { name, data } => Some(Event::Message(MessageEvent { name, data })),
-            SessionEvent::StopRequested(reason) => Some(Event::StopRequested(reason)),
-        }
+    fn taken(&mut self, input: Input) -> Option<(Input, Event)> {
+        let event = self.standing.take(&input)?;
+        Some((input, event))
     }
+}
+
+impl Turn {
+    /// One that begins.
+    fn begun(number: u64, input: Input, clock: Clock) -> Turn {
+        Turn { number, input, clock, ..Turn::default() }
+    }
+
+    /// This one, happening again.
+    fn begun_again(&self) -> Turn {
+        Turn::begun(self.number, self.input.clone(), self.clock)
+    }
+}
+
+impl Question {
+    fn bytes(&self) -> usize {
+        size_of::<Lookup>()
+            + match self {
+                Question::ListItem { name, item, key } => name.len() + item.len() + key.as_ref().map_or(0, String::len),
+                Question::Parameter(name) => name.len(),
+            }
+    }
+}
+
+fn diverged(difference: Difference) -> Ending {
+    Ending::Over(EndReason::Diverged(difference))
 }
 
 /// Whether these can be carried by the protocol.

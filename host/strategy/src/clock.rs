@@ -1,39 +1,80 @@
-//! The time of a turn: it stands still while the turn runs, so that what a strategy saw of it can
-//! be recorded as one value.
+//! The time of a session. It goes on while the session is passive and while the host is down, never
+//! goes back, and does not follow the wall clock when that is set: waits are measured on it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use jackfield_world::{wall, wall_ms};
 use tokio::time::Instant;
 
-pub(crate) struct TurnClock {
-    started: Instant,
-    wall: Duration,
-    monotonic: Duration,
+use crate::record::Clock;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionClock {
+    /// A moment of this process, and the session's time then.
+    anchor: Instant,
+    then: Duration,
+    /// When the session began, in milliseconds since 1970.
+    started_at: u64,
 }
 
-impl TurnClock {
-    pub fn start() -> TurnClock {
-        TurnClock { started: Instant::now(), wall: wall(), monotonic: Duration::ZERO }
+impl SessionClock {
+    /// Of a session that began at `started_at` and had come to `monotonic` nanoseconds when it was
+    /// recorded last. Only here the wall clock counts: it tells how long the host was down. One that was
+    /// set back meanwhile says that no time has passed.
+    pub fn resume(started_at: u64, monotonic: u64) -> SessionClock {
+        let passed = Duration::from_millis(wall_ms().saturating_sub(started_at));
+        let then = passed.max(Duration::from_nanos(monotonic));
+        SessionClock { anchor: Instant::now(), then, started_at }
     }
 
-    /// A turn begins.
-    pub fn advance(&mut self) {
-        self.wall = wall();
-        self.monotonic = self.started.elapsed();
+    /// Of one that begins now.
+    pub fn start(started_at: u64) -> SessionClock {
+        SessionClock { anchor: Instant::now(), then: Duration::ZERO, started_at }
     }
 
-    /// Time since 1970-01-01T00:00:00Z.
-    pub fn wall(&self) -> Duration {
-        self.wall
+    /// Its monotonic time, in nanoseconds.
+    pub fn monotonic(&self) -> u64 {
+        nanoseconds(self.then + self.anchor.elapsed())
     }
 
-    /// Time since the session began; never goes back.
-    pub fn monotonic(&self) -> Duration {
-        self.monotonic
+    /// The time of a turn that begins now.
+    pub fn turn(&self) -> Clock {
+        Clock { wall: nanoseconds(wall()), monotonic: self.monotonic() }
+    }
+
+    /// When this moment of its monotonic time comes, in this process.
+    pub fn instant(&self, monotonic: u64) -> Instant {
+        self.anchor + Duration::from_nanos(monotonic).saturating_sub(self.then)
+    }
+
+    /// When it comes as far as is known, in milliseconds since 1970.
+    pub fn wall_at(&self, monotonic: u64) -> u64 {
+        self.started_at.saturating_add(monotonic / 1_000_000)
     }
 }
 
-/// A clock set before 1970 reads as 1970.
-fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000;
+
+    #[test]
+    fn time_passes_while_nobody_looks_and_a_clock_set_back_stops_nothing() {
+        let now = wall_ms();
+        // It was down for about an hour.
+        let clock = SessionClock::resume(now - 2 * HOUR, HOUR * 1_000_000);
+        assert!(clock.monotonic() >= 2 * HOUR * 1_000_000);
+        // The wall clock was set back to before it began.
+        let clock = SessionClock::resume(now + 5 * HOUR, HOUR * 1_000_000);
+        let (before, after) = (clock.monotonic(), clock.monotonic());
+        assert!(before >= HOUR * 1_000_000 && after >= before && after < (HOUR + 60_000) * 1_000_000);
+        let due = clock.instant((HOUR + 10) * 1_000_000);
+        assert!(due <= Instant::now() + Duration::from_millis(10), "what was due in 10 ms is due in 10 ms");
+    }
 }

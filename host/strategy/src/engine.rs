@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::cache::Cache;
 use crate::capacity;
 use crate::contract::Strategy;
 use crate::long_turn;
@@ -19,6 +20,8 @@ use crate::session::{Session, SessionStart, spawn};
 use crate::settings::Settings;
 use crate::state::{CORE_INSTANCES, State, TABLE_ELEMENTS, TABLES};
 
+/// Instances at once where none outlives its turn.
+const INSTANCES_OF_A_TURN: usize = 64;
 /// Plugins that may be asked to describe themselves at once, beside the sessions.
 const DESCRIBING: usize = 2;
 /// Bytes of an instance's memory that stay in its slot when it is gone.
@@ -36,8 +39,7 @@ struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<State>,
     settings: Arc<Settings>,
-    capacity: usize,
-    room: Arc<Semaphore>,
+    cache: Cache,
     describing: Semaphore,
     long_turns: long_turn::Lane,
 }
@@ -66,7 +68,9 @@ impl Engine {
     /// # Errors
     /// When the machine has no address space for the pools, or no more threads.
     pub fn new(settings: Settings) -> Result<Engine, EngineError> {
-        let capacity = capacity::of_process(settings.sessions);
+        // Instances that do not outlive their turn need room too.
+        let wanted = if settings.live == 0 { INSTANCES_OF_A_TURN } else { settings.live };
+        let capacity = capacity::of_process(wanted);
         let failed = |error: wasmtime::Error| EngineError::SetUp {
             sessions: capacity,
             memory_bytes: settings.memory_bytes,
@@ -81,38 +85,35 @@ impl Engine {
             inner: Arc::new(Inner {
                 engine,
                 linker,
-                capacity,
+                cache: Cache::new(capacity),
                 settings: Arc::new(settings),
-                room: Arc::new(Semaphore::new(capacity)),
                 describing: Semaphore::new(DESCRIBING),
                 long_turns,
             }),
         })
     }
 
-    /// Sessions that can live at once: those wanted, or what `vm.max_map_count` leaves.
+    /// Instances that can live at once: those wanted, or what `vm.max_map_count` leaves.
     pub fn capacity(&self) -> usize {
-        self.inner.capacity
+        self.inner.cache.capacity()
     }
 
-    /// Sessions that live now.
+    /// Instances that live now.
     pub fn live(&self) -> usize {
-        self.inner.capacity.saturating_sub(self.inner.room.available_permits())
+        self.inner.cache.live()
     }
 
-    /// Starts a session on the current tokio runtime; waits while there is no room for its
-    /// instance. Cancel-safe: a session that was not returned was not started.
+    /// Starts a session on the current tokio runtime. Where there is no room for its instance, it waits
+    /// for room.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn start(&self, start: SessionStart) -> Session {
-        loop {
-            // The semaphore is never closed; were it, waiting would be the answer.
-            match Arc::clone(&self.inner.room).acquire_owned().await {
-                Ok(room) => return spawn(self.clone(), start, room),
-                Err(_) => std::future::pending::<()>().await,
-            }
-        }
+    pub fn start(&self, start: SessionStart) -> Session {
+        spawn(self.clone(), start)
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.inner.cache
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
@@ -167,6 +168,7 @@ fn config(settings: &Settings, capacity: usize) -> Config {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .memory_init_cow(true)
         .epoch_interruption(true)
+        .cranelift_nan_canonicalization(true)
         .concurrency_support(false)
         .native_unwind_info(false)
         .wasm_threads(false)

@@ -1,4 +1,4 @@
-//! What waits for one session: events, and the wish that it end.
+//! What waits for one session: events, and the wishes that it end, or make room.
 //!
 //! Written by whoever holds a [`Session`](crate::Session), read by the session's own task. It never
 //! blocks a writer: a session that leaves too much unread is ended instead. It closes when the
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::end::EndReason;
-use crate::session::{Gone, SessionEvent};
+use crate::session::{Gone, Life, SessionEvent};
 
 pub(crate) struct Inbox {
     content: Mutex<Content>,
@@ -23,7 +23,11 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct Content {
     events: VecDeque<SessionEvent>,
-    ending: Option<EndReason>,
+    ending: Option<Box<EndReason>>,
+    /// The session sleeps, and this is what wakes up.
+    asleep: Option<Box<Life>>,
+    /// Others need the room of its instance.
+    leaving: bool,
     closed: bool,
 }
 
@@ -40,7 +44,7 @@ impl Inbox {
         }
         let full = content.events.len() >= self.room;
         if full {
-            content.ending = Some(EndReason::NotReading);
+            content.ending = Some(Box::new(EndReason::NotReading));
         } else {
             content.events.push_back(event);
         }
@@ -53,7 +57,7 @@ impl Inbox {
     pub fn end(&self, reason: EndReason) {
         let mut content = self.content();
         if !content.closed && content.ending.is_none() {
-            content.ending = Some(reason);
+            content.ending = Some(Box::new(reason));
             drop(content);
             self.changed.notify_one();
         }
@@ -61,16 +65,44 @@ impl Inbox {
 
     /// Why the session is to end, when it is.
     pub fn ending(&self) -> Option<EndReason> {
-        self.content().ending.clone()
+        self.content().ending.as_deref().cloned()
     }
 
     /// The oldest event, or the reason to end, which goes first.
     pub fn take(&self) -> Result<Option<SessionEvent>, EndReason> {
         let mut content = self.content();
         match &content.ending {
-            Some(reason) => Err(reason.clone()),
+            Some(reason) => Err((**reason).clone()),
             None => Ok(content.events.pop_front()),
         }
+    }
+
+    /// Asks the session to let go of its instance, if it has nothing to do.
+    pub fn ask_to_leave(&self) {
+        self.content().leaving = true;
+        self.changed.notify_one();
+    }
+
+    /// Whether it was asked to; it is not any more then.
+    pub fn is_to_leave(&self) -> bool {
+        std::mem::take(&mut self.content().leaving)
+    }
+
+    /// The session sleeps until somebody [wakes](Self::wake) it. Gives it back where there is an event, or a
+    /// reason to end.
+    pub fn sleep(&self, life: Box<Life>) -> Option<Box<Life>> {
+        let mut content = self.content();
+        if !content.events.is_empty() || content.ending.is_some() {
+            return Some(life);
+        }
+        content.leaving = false;
+        content.asleep = Some(life);
+        None
+    }
+
+    /// What sleeps, if it does.
+    pub fn wake(&self) -> Option<Box<Life>> {
+        self.content().asleep.take()
     }
 
     /// Returns once something may have changed since the last [`take`](Self::take). Cancel-safe.
@@ -95,7 +127,7 @@ mod tests {
     use super::*;
 
     fn message(name: &str) -> SessionEvent {
-        SessionEvent::Message { name: name.into(), data: "null".into() }
+        SessionEvent::Message { key: String::new(), name: name.into(), data: "null".into() }
     }
 
     #[test]

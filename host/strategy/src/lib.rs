@@ -3,42 +3,56 @@
 //! ```text
 //! Plugins ─ Plugin ─┐
 //!                   ├─ Engine::start ─▶ Session ── deliver ──▶ inbox ─▶ events.next ┐
-//! SessionStart ─────┘                                                               │ one turn
-//!                       Turns::commit ◀── requests of the turn, in order ───────────┘
+//! SessionStart ─────┘       ▲                                                       │ one turn
+//!                           └── Journal::history ◀┈ Journal::record ◀── requests ───┘
 //! ```
 //!
 //! This is the one crate that knows of wasmtime. It owns the engine and its pools, the plugins, the
-//! host functions, and the tasks that sessions run in. It knows nothing of links: what a session
-//! asks for goes to [`Turns`], and what happens comes through [`Session::deliver`].
+//! host functions, the tasks that sessions run in, and what is recorded of them. It knows nothing of
+//! links and disks: turns go to a [`Journal`], and what happens comes through [`Session::deliver`].
+//!
+//! A session that waits needs no instance: live ones are a bounded cache, and one that has something
+//! to do again is rebuilt by running its strategy over its recorded turns ([`History`]).
 //!
 //! However a strategy behaves, only its own session ends: see [`EndReason`] for how, and
 //! [`Settings`] for the bounds.
 
 mod active;
+mod cache;
 mod capacity;
 mod clock;
+mod conduct;
 pub mod contract;
 mod end;
 mod engine;
-mod holdings;
 mod host;
 mod inbox;
+mod journal;
 mod long_turn;
+mod look;
 mod meter;
 mod output;
 mod plugin;
 mod plugins;
 mod random;
+mod record;
+mod replay;
+mod request;
 mod session;
 mod settings;
+mod standing;
 mod state;
 mod timers;
-mod turn;
 
 pub use end::{EndReason, SessionEnd};
 pub use engine::{Engine, EngineError};
+pub use journal::{Journal, JournalError, Recording};
+pub use look::{Look, Looked};
 pub use plugin::{LoadError, Plugin};
 pub use plugins::Plugins;
-pub use session::{Facts, Gone, Session, SessionEvent, SessionStart};
+pub use record::{Checkpoint, Clock, History, Input, Lookup, Origin, Question, RecordError, TimerChange, Turn};
+pub use replay::{Difference, Step};
+pub use request::Request;
+pub use session::{Facts, From, Gone, Session, SessionEvent, SessionStart};
 pub use settings::Settings;
-pub use turn::{Request, Turn, TurnError, Turns};
+pub use standing::{Pending, Resumed, Standing};

@@ -6,6 +6,10 @@
 //! before its turn is committed, so that what others wait for is not held up by a thread that has to
 //! wait itself. One that fails in a long turn is taken apart there too: giving back much memory takes
 //! time.
+//!
+//! That first slice is what a strategy costs the others before it can be seen to take long, and it may last until
+//! the kernel's next tick when every processor is busy, for the thread that ends slices has to wait for one too.
+//! So the sessions of a plugin that misbehaves again and again (`conduct`) are there from beginning to end.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,24 +27,34 @@ use crate::session::Shared;
 #[cfg(unix)]
 const NICER: i32 = 5;
 
-/// Whether the turn of one session is long. Set by its ticks, cleared at the turn's end.
+/// Whether one session is to run apart from the others.
 #[derive(Debug, Default)]
-pub(crate) struct LongTurn(AtomicBool);
+pub(crate) struct LongTurn {
+    /// For as long as its turn lasts. Set by its ticks, cleared at the turn's end.
+    long: AtomicBool,
+    /// For as long as the instance lives. Set before it runs.
+    always: AtomicBool,
+}
 
 impl LongTurn {
-    fn is_long(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Whether this instance of it is to run apart from its beginning to its end.
+    pub fn set_always(&self, always: bool) {
+        self.always.store(always, Ordering::Relaxed);
+    }
+
+    fn is_apart(&self) -> bool {
+        self.long.load(Ordering::Relaxed) || self.always.load(Ordering::Relaxed)
     }
 
     /// The turn has used up its slice: returns when it may have another.
     pub fn let_others_on(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.0.store(true, Ordering::Relaxed);
+        self.long.store(true, Ordering::Relaxed);
         Box::pin(tokio::task::yield_now())
     }
 
-    /// The turn is over; when this returns the session runs where the others do.
+    /// The turn is over; when this returns the session runs where the others do, if it ever is to.
     pub async fn end(&self) {
-        if self.0.swap(false, Ordering::Relaxed) {
+        if self.long.swap(false, Ordering::Relaxed) && !self.is_apart() {
             tokio::task::yield_now().await;
         }
     }
@@ -96,19 +110,21 @@ fn lower_priority() {
 #[cfg(not(unix))]
 fn lower_priority() {}
 
-/// Drives a session to its end, on the lane for as long as its turn is long. None: the lane is gone.
+/// Drives a session to its end, on the lane for as long as it is to run apart. None: the lane is gone.
 pub(crate) async fn drive<T: Send + 'static>(
     mut session: Pin<Box<dyn Future<Output = T> + Send>>,
     shared: Arc<Shared>,
     lane: Handle,
 ) -> Option<T> {
     loop {
-        if let Some(output) = poll_while(&mut session, || !shared.long_turn.is_long()).await {
+        if !shared.long_turn.is_apart()
+            && let Some(output) = poll_while(&mut session, || !shared.long_turn.is_apart()).await
+        {
             return Some(output);
         }
         let shared = Arc::clone(&shared);
         let moved = lane.spawn(async move {
-            let output = poll_while(&mut session, || shared.long_turn.is_long()).await;
+            let output = poll_while(&mut session, || shared.long_turn.is_apart()).await;
             (session, output)
         });
         match moved.await {

@@ -29,6 +29,10 @@ pub(crate) struct Output {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     last_words: VecDeque<String>,
+    /// The turn happens again: its lines are in the log already.
+    again: bool,
+    /// Lines of the turn, for somebody who only looks.
+    kept: Option<Vec<(Level, String)>>,
 }
 
 impl Output {
@@ -42,7 +46,19 @@ impl Output {
             stdout: Vec::new(),
             stderr: Vec::new(),
             last_words: VecDeque::new(),
+            again: false,
+            kept: None,
         }
+    }
+
+    /// From here on lines are kept, and do not go to the log.
+    pub fn keep(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    /// Whether what is written is in the log already.
+    pub fn set_again(&mut self, again: bool) {
+        self.again = again;
     }
 
     /// Each line of the text becomes a line in the log.
@@ -66,8 +82,9 @@ impl Output {
         }
     }
 
-    /// Unfinished lines are finished, and the next turn may write again.
-    pub fn end_turn(&mut self) {
+    /// Unfinished lines are finished, and the next turn may write again. Returns the lines of the turn,
+    /// where they are kept.
+    pub fn end_turn(&mut self) -> Vec<(Level, String)> {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if !self.line(stream).is_empty() {
                 self.end_line(stream);
@@ -79,6 +96,7 @@ impl Output {
         }
         self.left = self.bytes_per_turn;
         self.dropped = 0;
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The last it wrote to standard error.
@@ -130,13 +148,20 @@ impl Output {
         }
     }
 
-    fn emit(&self, level: Level, line: &str) {
+    fn emit(&mut self, level: Level, line: &str) {
         let line = line.get(..line.floor_char_boundary(LINE_BYTES)).unwrap_or(line);
         let line: std::borrow::Cow<'_, str> = if line.chars().any(|c| c.is_control() && c != '\t') {
             line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>().into()
         } else {
             line.into()
         };
+        if let Some(kept) = &mut self.kept {
+            kept.push((level, line.into_owned()));
+            return;
+        }
+        if self.again {
+            return;
+        }
         let (session, strategy) = (&*self.session, self.strategy.as_str());
         match level {
             Level::Error => tracing::error!(target: "strategy", session, strategy, "{line}"),

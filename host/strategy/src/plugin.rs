@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::conduct::Conduct;
 use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
 use crate::end::EndReason;
 use crate::engine::Engine;
@@ -37,6 +38,8 @@ struct Inner {
     origin: String,
     capabilities: Vec<Capability>,
     component: StrategyPre<State>,
+    /// How its sessions have behaved lately.
+    conduct: Conduct,
 }
 
 /// What a strategy may use beyond what every one may.
@@ -118,6 +121,11 @@ impl Plugin {
         &self.inner.manifest.capabilities
     }
 
+    /// Formats of checkpoints it can go on from, the one it writes first.
+    pub fn states(&self) -> &[String] {
+        &self.inner.manifest.states
+    }
+
     /// Where it came from: its path.
     pub fn origin(&self) -> &str {
         &self.inner.origin
@@ -125,6 +133,16 @@ impl Plugin {
 
     pub(crate) fn may(&self, capability: Capability) -> bool {
         self.inner.capabilities.contains(&capability)
+    }
+
+    /// Whether its sessions fail, or have turns that take long, again and again: then they run apart from
+    /// those of other plugins. Changes with how they end.
+    pub fn misbehaves(&self) -> bool {
+        self.conduct().is_bad()
+    }
+
+    pub(crate) fn conduct(&self) -> &Conduct {
+        &self.inner.conduct
     }
 
     pub(crate) fn component(&self) -> &StrategyPre<State> {
@@ -178,7 +196,16 @@ impl Engine {
         let manifest = self.describe(origin, &component).await?;
         let capabilities =
             check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
-        Ok(Plugin { inner: Arc::new(Inner { manifest, digest, origin: origin.into(), capabilities, component }) })
+        Ok(Plugin {
+            inner: Arc::new(Inner {
+                manifest,
+                digest,
+                origin: origin.into(),
+                capabilities,
+                component,
+                conduct: Conduct::default(),
+            }),
+        })
     }
 
     /// Checks what it imports and exports, and joins it to the host's functions.

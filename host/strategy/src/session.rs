@@ -1,9 +1,11 @@
-//! One session: an instance of a strategy's component, running in a task of its own.
+//! One session. While it has something to do, a task runs an instance of its strategy's component, made
+//! anew from what is recorded where there was none. While it waits without an instance it is asleep:
+//! it has no task either, and is no more than what its next task needs, kept in its inbox.
 //!
-//! The task owns the instance, what the session holds, and its timers; everybody else has a
-//! [`Session`], which reaches the task through its inbox. A session ends when `run` returns, when
-//! it traps or goes past a limit, when it is killed, or when its task is dropped with the runtime;
-//! there is always a [`SessionEnd`], and the instance is gone by the time it can be seen.
+//! Everybody has a [`Session`], which reaches it through the inbox. A session ends when `run` returns, when
+//! it traps or goes past a limit, when it is killed, when it cannot be rebuilt, or when its task is dropped
+//! with the runtime; there is a [`SessionEnd`] then, and the instance is gone by the time it can be seen. One
+//! that sleeps when everything is dropped just goes; the journal has it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -11,17 +13,25 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use crate::contract::{Failure, Interaction, InteractionId, KvPair, Outcome, RequestId};
+use crate::active::Run;
+use crate::clock::SessionClock;
+use crate::contract::{Failure, Interaction, InteractionId, Outcome, RequestId};
 use crate::end::{EndReason, SessionEnd};
 use crate::engine::Engine;
 use crate::inbox::Inbox;
+use crate::journal::{Journal, JournalError};
 use crate::long_turn::{self, LongTurn};
 use crate::meter::Meter;
 use crate::plugin::Plugin;
+use crate::record::{History, Origin};
+use crate::standing::Resumed;
 use crate::state::{Ending, State};
-use crate::turn::Turns;
 
 /// Bytes of a guest's error text that are kept.
 const REASON_BYTES: usize = 4 << 10;
@@ -32,16 +42,26 @@ pub struct SessionStart {
     pub id: String,
     /// The strategy.
     pub plugin: Plugin,
-    /// What `session.parameters` answers.
-    pub parameters: Vec<KvPair>,
-    /// What it holds from the beginning, the oldest first.
-    pub interactions: Vec<Interaction>,
     /// What it looks up.
     pub facts: Arc<dyn Facts>,
-    /// Where its turns go.
-    pub turns: Arc<dyn Turns>,
-    /// Where it goes on from; none: from its beginning.
-    pub checkpoint: Option<Vec<u8>>,
+    /// Where it is recorded, and rebuilt from.
+    pub journal: Arc<dyn Journal>,
+    /// Where it begins, or goes on.
+    pub from: From,
+}
+
+/// Where a session begins, or goes on.
+pub enum From {
+    /// It begins.
+    Origin(Box<Origin>),
+    /// It is recorded already, and began then (milliseconds since 1970-01-01T00:00:00Z): it is passive
+    /// until it has something to do.
+    Journal {
+        /// When it began, in milliseconds since 1970-01-01T00:00:00Z.
+        started_at: u64,
+        /// As far as it had come, as [`Standing::resumed`](crate::Standing::resumed) tells.
+        resumed: Resumed,
+    },
 }
 
 /// Look-ups that answer at once. Called on the session's task while it runs: must not block.
@@ -53,7 +73,7 @@ pub trait Facts: Send + Sync {
 }
 
 /// What can happen to a session from outside. Timers are its own affair.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SessionEvent {
     /// It holds this interaction from now on. (Those it was started with come by themselves.)
     InteractionPresent(Box<Interaction>),
@@ -89,6 +109,9 @@ pub enum SessionEvent {
     },
     /// From another session, or from outside.
     Message {
+        /// Its key in the journal, where it waits until a turn has taken it; empty: it is not kept.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        key: String,
         /// Its name.
         name: String,
         /// JSON text.
@@ -114,7 +137,7 @@ pub(crate) struct Shared {
     pub inbox: Inbox,
     pub meter: Meter,
     pub long_turn: LongTurn,
-    end: OnceLock<SessionEnd>,
+    end: OnceLock<Box<SessionEnd>>,
     ended: Notify,
 }
 
@@ -127,6 +150,26 @@ impl Shared {
             long_turn: LongTurn::default(),
             end: OnceLock::new(),
             ended: Notify::new(),
+        }
+    }
+
+    /// Ends its sleep, if it sleeps.
+    fn wake(self: &Arc<Self>) {
+        if let Some(asleep) = self.inbox.wake() {
+            let runtime = asleep.runtime.clone();
+            runtime.spawn(live(asleep, None, EndGuard::new(Arc::clone(self))));
+        }
+    }
+
+    /// Returns once there may be something in the inbox, or at that moment. Cancel-safe.
+    pub async fn something_or(&self, due: Option<Instant>) {
+        match due {
+            None => self.inbox.changed().await,
+            Some(due) => tokio::select! {
+                biased;
+                () = self.inbox.changed() => {}
+                () = tokio::time::sleep_until(due) => {}
+            },
         }
     }
 }
@@ -142,13 +185,16 @@ impl Session {
     /// # Errors
     /// [`Gone`] when it has ended, or when too many events wait already: it is ended then.
     pub fn deliver(&self, event: SessionEvent) -> Result<(), Gone> {
-        self.shared.inbox.push(event)
+        let delivered = self.shared.inbox.push(event);
+        self.shared.wake();
+        delivered
     }
 
     /// Ends it. Takes effect at once where it waits or runs; a turn that is being recorded is
     /// recorded first. What its running turn asked for is discarded.
     pub fn kill(&self, reason: &str) {
         self.shared.inbox.end(EndReason::Killed(reason.into()));
+        self.shared.wake();
     }
 
     /// CPU time it has taken so far.
@@ -158,7 +204,7 @@ impl Session {
 
     /// How it ended, when it has.
     pub fn end(&self) -> Option<SessionEnd> {
-        self.shared.end.get().cloned()
+        self.shared.end.get().map(|end| (**end).clone())
     }
 
     /// Waits for its end. Cancel-safe.
@@ -179,45 +225,184 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Starts the session's task. The permit is the room for its instance.
-pub(crate) fn spawn(engine: Engine, start: SessionStart, room: OwnedSemaphorePermit) -> Session {
-    let shared = Arc::new(Shared::new(&start.id, engine.settings().events_waiting));
-    let session = Session { shared: Arc::clone(&shared) };
-    // Made here, so that a task that is dropped before it first runs ends its session too.
-    let guard = EndGuard { shared: Arc::clone(&shared), turns: 0, reason: None };
-    tokio::spawn(async move {
-        let mut guard = guard;
-        let lane = engine.long_turns().clone();
-        let run = Box::pin(metered(Arc::clone(&shared), run(engine, start, Arc::clone(&shared))));
-        if let Some((reason, turns)) = long_turn::drive(run, shared, lane).await {
-            guard.turns = turns;
-            guard.reason = Some(reason);
+/// What a session needs to run, and all there is of one that sleeps, beside its inbox: keep it small.
+pub(crate) struct Life {
+    engine: Engine,
+    plugin: Plugin,
+    facts: Arc<dyn Facts>,
+    journal: Arc<dyn Journal>,
+    session_clock: SessionClock,
+    /// As far as it had come when it ran last.
+    resumed: Resumed,
+    runtime: Handle,
+    /// Wakes it when it is due.
+    alarm: Option<AbortHandle>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.turn_alarm_off();
+    }
+}
+
+impl Life {
+    fn turn_alarm_off(&mut self) {
+        if let Some(alarm) = self.alarm.take() {
+            alarm.abort();
         }
-        drop(room);
-        drop(guard);
-    });
+    }
+
+    fn run(&self, history: Option<History>) -> Run {
+        Run {
+            plugin: self.plugin.clone(),
+            facts: Arc::clone(&self.facts),
+            journal: Arc::clone(&self.journal),
+            session_clock: self.session_clock,
+            history,
+            look: None,
+        }
+    }
+
+    /// Puts it to sleep until something comes, or until it is due. Gives it back where it has something to do.
+    fn sleep(mut self: Box<Self>, shared: &Arc<Shared>) -> Option<Box<Life>> {
+        if self.resumed.at_once {
+            return Some(self);
+        }
+        if let Some(due) = self.resumed.due {
+            let due = self.session_clock.instant(due);
+            if due <= Instant::now() {
+                return Some(self);
+            }
+            let sleeper = Arc::downgrade(shared);
+            let alarm = self.runtime.spawn(async move {
+                tokio::time::sleep_until(due).await;
+                if let Some(sleeper) = sleeper.upgrade() {
+                    sleeper.wake();
+                }
+            });
+            self.alarm = Some(alarm.abort_handle());
+        }
+        shared.inbox.sleep(self)
+    }
+}
+
+/// Starts the session.
+pub(crate) fn spawn(engine: Engine, start: SessionStart) -> Session {
+    let SessionStart { id, plugin, facts, journal, from } = start;
+    let shared = Arc::new(Shared::new(&id, engine.settings().events_waiting));
+    let session = Session { shared: Arc::clone(&shared) };
+    let (session_clock, begins, resumed) = match from {
+        From::Origin(origin) => (SessionClock::start(origin.started_at), Some(origin), Resumed::default()),
+        From::Journal { started_at, resumed } => (SessionClock::resume(started_at, resumed.monotonic), None, resumed),
+    };
+    let runtime = Handle::current();
+    let life = Box::new(Life { engine, plugin, facts, journal, session_clock, resumed, runtime, alarm: None });
+    let life = match begins {
+        Some(_) => Some(life),
+        None => life.sleep(&shared),
+    };
+    if let Some(life) = life {
+        // The guard is made here, so that a task that is dropped before it first runs ends its session too.
+        tokio::spawn(live(life, begins, EndGuard::new(shared)));
+    }
     session
 }
 
-/// Runs the session to its end; the instance is gone when this returns.
-async fn run(engine: Engine, start: SessionStart, shared: Arc<Shared>) -> (EndReason, u64) {
-    let plugin = start.plugin.clone();
-    let checkpoint = start.checkpoint.clone();
-    let mut store = engine.store(State::of_session(&engine, start, shared));
+/// How one instance left off.
+enum Left {
+    /// The session has ended.
+    Over(Box<SessionEnd>),
+    /// It is passive from here on.
+    Passive(Resumed),
+}
+
+/// Runs the session until it sleeps or ends.
+async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGuard) {
+    life.turn_alarm_off();
+    let mut history = begins.map(|origin| History { origin: *origin, checkpoint: None, turns: Vec::new() });
+    loop {
+        let shared = Arc::clone(&guard.shared);
+        if let Some(reason) = shared.inbox.ending() {
+            guard.end = Some(Box::new(SessionEnd::passive(reason, life.resumed.turns)));
+            return;
+        }
+        let run = life.run(history.take());
+        let left = Box::pin(instance(life.engine.clone(), run, Arc::clone(&shared), life.resumed.turns)).await;
+        match left {
+            Some(Left::Passive(from_here)) => {
+                life.resumed = from_here;
+                match life.sleep(&shared) {
+                    Some(awake) => life = awake,
+                    None => {
+                        guard.sleeps = true;
+                        return;
+                    }
+                }
+            }
+            Some(Left::Over(end)) => {
+                guard.end = Some(end);
+                return;
+            }
+            // The threads that ran it are gone.
+            None => return,
+        }
+    }
+}
+
+/// One instance, from the room it needs to the room it leaves.
+async fn instance(engine: Engine, run: Run, shared: Arc<Shared>, turns: u64) -> Option<Left> {
+    let room = engine.cache().enter().await;
+    let lane = engine.long_turns().clone();
+    let plugin = run.plugin.clone();
+    shared.long_turn.set_always(plugin.misbehaves());
+    let run = Box::pin(metered(Arc::clone(&shared), run_instance(engine.clone(), run, Arc::clone(&shared), turns)));
+    let left = long_turn::drive(run, shared, lane).await;
+    match &left {
+        Some(Left::Over(end)) if end.reason == EndReason::Finished => plugin.conduct().behaved(),
+        Some(Left::Over(end)) if end.reason.is_failure() => plugin.conduct().misbehaved(),
+        _ => {}
+    }
+    drop(room);
+    left
+}
+
+/// Runs the session until it ends or has nothing to do; the instance is gone when this returns.
+async fn run_instance(engine: Engine, mut run: Run, shared: Arc<Shared>, turns: u64) -> Left {
+    let history = match run.history.take() {
+        Some(history) => history,
+        None => match run.journal.history(&shared.id).await {
+            Ok(history) => history,
+            Err(JournalError(reason)) => {
+                return Left::Over(Box::new(SessionEnd::passive(EndReason::NotRebuilt(reason), turns)));
+            }
+        },
+    };
+    let plugin = run.plugin.clone();
+    let checkpoint = history.checkpoint.as_ref().map(|checkpoint| checkpoint.state.clone());
+    let mut store = engine.store(State::of_session(&engine, run, history, Arc::clone(&shared)));
     let result = async {
         let strategy = plugin.component().instantiate_async(&mut store).await?;
         strategy.call_run(&mut store, checkpoint.as_deref()).await
     }
     .await;
-    let reason = match result {
-        Ok(Ok(())) => match store.data_mut().finish().await {
-            Ok(()) => EndReason::Finished,
-            Err(Ending(reason)) => reason,
+    let state = store.data_mut();
+    let ending = match result {
+        Ok(Ok(())) => match state.finish().await {
+            Ok(()) => Ending::Over(EndReason::Finished),
+            Err(ending) => ending,
         },
-        Ok(Err(text)) => EndReason::Failed(shortened(text)),
-        Err(error) => store.data_mut().reason_of(error),
+        Ok(Err(text)) => Ending::Over(state.early(EndReason::Failed(shortened(text)))),
+        Err(error) => state.ending_of(error),
     };
-    (reason, store.data().turns_recorded())
+    match ending {
+        Ending::Leave(resumed) => Left::Passive(resumed),
+        Ending::Over(reason) => Left::Over(Box::new(SessionEnd {
+            failed_turn: reason.is_failure().then(|| state.failed_turn()).flatten().map(Box::new),
+            turns: state.turns_recorded(),
+            cpu: Duration::ZERO,
+            reason,
+        })),
+    }
 }
 
 /// Counts the CPU time of a future's polls.
@@ -241,25 +426,36 @@ pub(crate) fn shortened(mut text: String) -> String {
     text
 }
 
-/// Sees to it that a session has an end whatever becomes of its task.
+/// Sees to it that a session has an end, or sleeps, whatever becomes of its task.
 struct EndGuard {
     shared: Arc<Shared>,
-    turns: u64,
-    reason: Option<EndReason>,
+    end: Option<Box<SessionEnd>>,
+    sleeps: bool,
+}
+
+impl EndGuard {
+    fn new(shared: Arc<Shared>) -> EndGuard {
+        EndGuard { shared, end: None, sleeps: false }
+    }
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        let reason = self.reason.take().unwrap_or_else(|| {
-            if std::thread::panicking() {
+        if self.sleeps {
+            return;
+        }
+        let mut end = self.end.take().unwrap_or_else(|| {
+            let reason = if std::thread::panicking() {
                 EndReason::Trapped("an error inside the host; its log says where".into())
             } else {
                 EndReason::Killed("the host is stopping".into())
-            }
+            };
+            Box::new(SessionEnd::passive(reason, 0))
         });
+        end.cpu = self.shared.meter.total();
         self.shared.inbox.close();
         // The only place that sets it.
-        let _ = self.shared.end.set(SessionEnd { reason, turns: self.turns, cpu: self.shared.meter.total() });
+        let _ = self.shared.end.set(end);
         self.shared.ended.notify_waiters();
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 /// strategy could otherwise grow without end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Sessions at once that are wanted; the engine may hold fewer (see [`Engine::capacity`]).
-    /// Default 5,000.
+    /// Live instances at once that are wanted; the engine may hold fewer (see [`Engine::capacity`]).
+    /// Sessions beyond that wait, passive, and the one that has waited longest for an event makes room for
+    /// one that has something to do. Default 5,000; 0: no instance outlives its turn.
     ///
     /// [`Engine::capacity`]: crate::Engine::capacity
-    pub sessions: usize,
+    pub live: usize,
     /// Linear memory of one instance. Default 64 MiB, at most 4 GiB. A session that wants more
     /// ends as [`OutOfMemory`](crate::EndReason::OutOfMemory).
     pub memory_bytes: usize,
@@ -31,6 +32,10 @@ pub struct Settings {
     /// Events that may wait for one session. Default 1,024. A session that leaves more unread ends
     /// as [`NotReading`](crate::EndReason::NotReading).
     pub events_waiting: usize,
+    /// Turns of a session that makes no checkpoint, from its beginning or from its last one. Default
+    /// 1,000. Past it a session ends as [`TooManyTurns`](crate::EndReason::TooManyTurns), before
+    /// rebuilding it costs more than its work.
+    pub turns_without_checkpoint: u64,
     /// Bytes a session may write to the log in one turn; the rest is dropped, and said to be.
     /// Default 64 KiB.
     pub log_bytes_per_turn: usize,
@@ -39,7 +44,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            sessions: 5_000,
+            live: 5_000,
             memory_bytes: 64 << 20,
             turn_cpu: Duration::from_secs(1),
             slice: Duration::from_millis(1),
@@ -48,6 +53,7 @@ impl Default for Settings {
             requests_waiting: 4_096,
             timers: 1_024,
             events_waiting: 1_024,
+            turns_without_checkpoint: 1_000,
             log_bytes_per_turn: 64 << 10,
         }
     }

@@ -4,17 +4,20 @@
 //! that only a session has are in [`Active`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Trap, UpdateDeadline, WasmBacktrace};
 
-use crate::active::Active;
-use crate::clock::TurnClock;
+use crate::active::{Active, Run};
 use crate::end::EndReason;
 use crate::engine::Engine;
 use crate::output::Output;
 use crate::random::Random;
-use crate::session::{SessionStart, Shared, shortened};
+use crate::record::{Clock, History, Turn};
+use crate::replay::Step;
+use crate::session::{Shared, shortened};
 use crate::settings::Settings;
+use crate::standing::Resumed;
 
 /// Tables of one instance may hold this many elements in all their growing.
 pub(crate) const TABLE_ELEMENTS: usize = 65_536;
@@ -23,30 +26,50 @@ pub(crate) const CORE_INSTANCES: usize = 64;
 /// See [`CORE_INSTANCES`].
 pub(crate) const TABLES: usize = 8;
 
+/// CPU time after which a turn takes long, and counts against its plugin (`conduct`) like a failure: many
+/// slices, so that a strategy that only computes a little is nobody's concern.
+const TAKES_LONG: Duration = Duration::from_millis(10);
+
 pub(crate) struct State {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
     session: Option<Box<Active>>,
+    /// This turn has been counted as one that takes long.
+    took_long: bool,
     pub output: Output,
-    pub clock: TurnClock,
+    pub clock: Clock,
     pub random: Random,
 }
 
-/// Ends the session for this reason, when it comes out of a host function.
+/// Ends the instance, when it comes out of a host function.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Ending(pub EndReason);
+pub(crate) enum Ending {
+    /// The session ends for this reason.
+    #[error("{0}")]
+    Over(EndReason),
+    /// The session has nothing to do, and is passive from here on.
+    #[error("the session is passive")]
+    Leave(Resumed),
+}
 
 impl State {
-    pub fn of_session(engine: &Engine, start: SessionStart, shared: Arc<Shared>) -> State {
-        let output = Output::new(start.plugin.name(), &shared.id, engine.settings().log_bytes_per_turn);
+    pub fn of_session(engine: &Engine, run: Run, history: History, shared: Arc<Shared>) -> State {
+        let mut output = Output::new(run.plugin.name(), &shared.id, engine.settings().log_bytes_per_turn);
+        if run.look.is_some() {
+            output.keep();
+        }
+        let since = history.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.turn);
+        let random = Random::new(history.origin.seed, since);
+        let session = Active::new(engine, run, history, Arc::clone(&shared));
+        output.set_again(session.is_again());
         State {
             settings: Arc::clone(engine.settings()),
-            session: Some(Box::new(Active::new(Arc::clone(engine.settings()), start, Arc::clone(&shared)))),
+            clock: session.clock(),
+            session: Some(Box::new(session)),
             shared,
+            took_long: false,
             output,
-            clock: TurnClock::start(),
-            random: Random::default(),
+            random,
         }
     }
 
@@ -57,8 +80,9 @@ impl State {
             output: Output::new(origin, &shared.id, engine.settings().log_bytes_per_turn),
             shared,
             session: None,
-            clock: TurnClock::start(),
-            random: Random::default(),
+            took_long: false,
+            clock: Clock::default(),
+            random: Random::new(rand::random(), 0),
         }
     }
 
@@ -72,30 +96,45 @@ impl State {
         }
     }
 
-    /// Ends the turn.
-    pub async fn end_turn(&mut self) -> Result<(), Ending> {
-        self.output.end_turn();
-        self.shared.long_turn.end().await;
-        match &mut self.session {
-            Some(session) => session.commit(false).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Begins the next turn: time moves on.
-    pub fn begin_turn(&mut self) {
-        self.clock.advance();
-        self.shared.meter.turn_begins();
+    /// Ends the turn; it waits this long for the next one.
+    pub async fn end_turn(&mut self, wait: Option<u64>) -> Result<(), Ending> {
+        self.record(wait, false).await
     }
 
     /// Ends the last turn.
     pub async fn finish(&mut self) -> Result<(), Ending> {
-        self.output.end_turn();
+        self.record(None, true).await
+    }
+
+    async fn record(&mut self, wait: Option<u64>, last: bool) -> Result<(), Ending> {
+        let log = self.output.end_turn();
         self.shared.long_turn.end().await;
-        match &mut self.session {
-            Some(session) => session.commit(true).await,
-            None => Ok(()),
+        if let Some(session) = &mut self.session
+            && let Some(turn) = session.end_turn(wait, last, log).await?
+        {
+            self.random.start_anew(turn);
         }
+        Ok(())
+    }
+
+    /// Begins the next turn: time moves on.
+    pub fn begin_turn(&mut self) {
+        self.took_long = false;
+        if let Some(session) = &self.session {
+            self.clock = session.clock();
+            self.output.set_again(session.is_again());
+        }
+        self.shared.meter.turn_begins();
+    }
+
+    /// The turn in which it failed.
+    pub fn failed_turn(&mut self) -> Option<Turn> {
+        self.session.as_mut().and_then(|session| session.failed_turn())
+    }
+
+    /// What somebody who only looked has seen.
+    pub fn seen(&mut self) -> Vec<Step> {
+        self.session.as_mut().map(|session| session.seen()).unwrap_or_default()
     }
 
     pub fn turns_recorded(&self) -> u64 {
@@ -105,7 +144,7 @@ impl State {
     /// Called each slice in which the instance runs: is it to end, and who runs next?
     pub fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         if let Some(reason) = self.shared.inbox.ending() {
-            return Err(Ending(reason).into());
+            return Err(Ending::Over(reason).into());
         }
         self.shared.meter.count();
         if self.shared.meter.turn() < self.settings.slice / 2 {
@@ -113,15 +152,40 @@ impl State {
             return Ok(UpdateDeadline::Continue(1));
         }
         if self.shared.meter.turn() > self.settings.turn_cpu {
-            return Err(Ending(EndReason::OutOfTime).into());
+            return Err(Ending::Over(EndReason::OutOfTime).into());
+        }
+        if self.shared.meter.turn() > TAKES_LONG
+            && let Some(session) = &self.session
+            && !std::mem::replace(&mut self.took_long, true)
+        {
+            session.plugin().conduct().misbehaved();
         }
         Ok(UpdateDeadline::YieldCustom(1, self.shared.long_turn.let_others_on()))
+    }
+
+    /// How the instance stopped with this error.
+    pub fn ending_of(&mut self, error: wasmtime::Error) -> Ending {
+        match error.downcast::<Ending>() {
+            Ok(ending) => ending,
+            Err(error) => {
+                let reason = self.reason_of(error);
+                Ending::Over(self.early(reason))
+            }
+        }
+    }
+
+    /// Where it failed in a turn that is recorded as having gone well, that is the reason.
+    pub fn early(&self, reason: EndReason) -> EndReason {
+        match self.session.as_ref().and_then(|session| session.ended_early(&reason.to_string())) {
+            Some(difference) => EndReason::Diverged(difference),
+            None => reason,
+        }
     }
 
     /// Why the instance stopped with this error, for people.
     pub fn reason_of(&mut self, error: wasmtime::Error) -> EndReason {
         self.output.end_turn();
-        if let Some(Ending(reason)) = error.downcast_ref::<Ending>() {
+        if let Some(Ending::Over(reason)) = error.downcast_ref::<Ending>() {
             return reason.clone();
         }
         let mut text = match error.downcast_ref::<Trap>() {
@@ -158,14 +222,14 @@ const FRAMES: usize = 4;
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.settings.memory_bytes {
-            return Err(Ending(EndReason::OutOfMemory).into());
+            return Err(Ending::Over(EndReason::OutOfMemory).into());
         }
         Ok(true)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > TABLE_ELEMENTS {
-            return Err(Ending(EndReason::OutOfMemory).into());
+            return Err(Ending::Over(EndReason::OutOfMemory).into());
         }
         Ok(true)
     }

@@ -1,29 +1,29 @@
-//! Timers of one session: its own affair, so that the host's other parts never see them.
+//! Timers of one session, in its own monotonic time: nothing the wall clock does moves them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use tokio::time::Instant;
+use serde::{Deserialize, Serialize};
 
 use crate::contract::TimerId;
 
-/// The longest a timer or a wait may be, so that no sum of times overflows.
-const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The longest a timer or a wait may be, so that no sum of times overflows: ten years, in milliseconds.
+const FAR: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timers {
-    due: BTreeSet<(Instant, TimerId)>,
+    /// In nanoseconds of the session's monotonic time.
+    due: BTreeSet<(u64, TimerId)>,
     last_id: TimerId,
 }
 
 impl Timers {
-    pub fn start(&mut self, after_ms: u64) -> TimerId {
+    pub fn start(&mut self, now: u64, after_ms: u64) -> TimerId {
         self.last_id += 1;
-        self.due.insert((deadline(after_ms), self.last_id));
+        self.due.insert((after(now, after_ms), self.last_id));
         self.last_id
     }
 
-    /// Whether it was still to fire.
+    /// Whether it was still to fire. From here on it is not.
     pub fn cancel(&mut self, id: TimerId) -> bool {
         let found = self.due.iter().find(|(_, timer)| *timer == id).copied();
         found.is_some_and(|timer| self.due.remove(&timer))
@@ -35,23 +35,19 @@ impl Timers {
     }
 
     /// When the next one fires.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub fn next_due(&self) -> Option<u64> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// The first one that is due, which has fired then.
-    pub fn fire(&mut self, now: Instant) -> Option<TimerId> {
-        let (at, _) = self.due.first()?;
-        if *at > now {
-            return None;
-        }
-        self.due.pop_first().map(|(_, id)| id)
+    /// The first one that is due.
+    pub fn first_due(&self, now: u64) -> Option<TimerId> {
+        self.due.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
     }
 }
 
-/// This long from now; ten years stand for all that is longer.
-pub(crate) fn deadline(after_ms: u64) -> Instant {
-    Instant::now() + Duration::from_millis(after_ms).min(FAR)
+/// This long after that moment, in nanoseconds; ten years stand for all that is longer.
+pub(crate) fn after(now: u64, after_ms: u64) -> u64 {
+    now.saturating_add(after_ms.min(FAR).saturating_mul(1_000_000))
 }
 
 #[cfg(test)]
@@ -61,12 +57,15 @@ mod tests {
     #[test]
     fn timers_fire_in_order_once_and_only_when_due() {
         let mut timers = Timers::default();
-        let (late, never, soon) = (timers.start(2_000), timers.start(u64::MAX), timers.start(1_000));
-        let now = Instant::now();
-        assert_eq!(timers.fire(now), None);
-        assert_eq!(timers.fire(now + Duration::from_secs(5)), Some(soon));
-        assert_eq!(timers.fire(now + Duration::from_secs(5)), Some(late));
-        assert_eq!(timers.fire(now + Duration::from_secs(5)), None);
+        let now = 7;
+        let (late, never, soon) = (timers.start(now, 2_000), timers.start(now, u64::MAX), timers.start(now, 1_000));
+        assert_eq!(timers.first_due(now), None);
+        let then = after(now, 5_000);
+        for expected in [soon, late] {
+            assert_eq!(timers.first_due(then), Some(expected));
+            assert!(timers.cancel(expected));
+        }
+        assert_eq!(timers.first_due(then), None);
         assert!(timers.cancel(never) && !timers.cancel(never) && !timers.cancel(soon));
         assert_eq!(timers.len(), 0);
     }

@@ -19,7 +19,7 @@ impl Guest for Strategy {
 
     fn run(checkpoint: Option<Vec<u8>>) -> Result<(), String> {
         if let Some(state) = checkpoint {
-            tell("checkpoint", String::from_utf8_lossy(&state));
+            log::write(log::Level::Debug, &format!("rebuilt from {}", String::from_utf8_lossy(&state)));
         }
         let mut timeout = None;
         loop {

@@ -15,12 +15,23 @@ pub use bindings::jackfield::strategy::{
 };
 pub use bindings::{Guest, Manifest, export};
 
-/// A manifest with this name and these capabilities.
+/// A manifest with this name and these capabilities, and no checkpoints.
 pub fn manifest(name: &str, capabilities: &[&str]) -> Manifest {
     Manifest {
         name: name.into(),
         version: "1".into(),
         description: "a test".into(),
         capabilities: capabilities.iter().map(|&capability| capability.into()).collect(),
+        states: Vec::new(),
     }
+}
+
+/// Tells the test something: a request it reads from the turn.
+pub fn tell(name: &str, data: impl ToString) {
+    events::send("", name, &data.to_string());
+}
+
+/// The number a message brings; 0 where it brings none.
+pub fn number(message: &events::MessageEvent) -> i64 {
+    message.data.trim().parse().unwrap_or_default()
 }

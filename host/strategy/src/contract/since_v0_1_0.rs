@@ -8,5 +8,6 @@ wasmtime::component::bindgen!({
         "jackfield:strategy/events.next": async | trappable,
     },
     exports: { default: async },
-    additional_derives: [PartialEq, Eq],
+    // What a strategy is told and what it asks for is recorded.
+    additional_derives: [PartialEq, Eq, serde::Serialize, serde::Deserialize],
 });

@@ -3,10 +3,9 @@
 use crate::active::well_formed;
 use crate::contract::interfaces::messages::Host;
 use crate::contract::{KvPair, Message, RequestId};
-use crate::holdings::Change;
 use crate::plugin::Capability;
+use crate::request::Request;
 use crate::state::State;
-use crate::turn::Request;
 
 impl Host for State {
     fn create(&mut self, message: Message) -> wasmtime::Result<RequestId> {
@@ -15,13 +14,13 @@ impl Host for State {
             .may(Capability::Messages)
             .and_then(|()| message.related.as_deref().map_or(Ok(()), |related| session.holds(related)))
             .and_then(|()| well_formed(&message.parameters));
-        session.ask(allowed, Request::CreateMessage(message), Change::Nothing)
+        session.ask(allowed, Request::CreateMessage(message))
     }
 
     fn send(&mut self, interaction: String, server: Option<String>) -> wasmtime::Result<RequestId> {
         let session = self.session()?;
         let allowed = session.may(Capability::Messages);
-        session.ask(allowed, Request::SendMessage { interaction, server }, Change::Nothing)
+        session.ask(allowed, Request::SendMessage { interaction, server })
     }
 
     fn call_service(
@@ -39,6 +38,6 @@ impl Host for State {
             .and_then(|()| well_formed(&parameters))
             .and_then(|()| well_formed(&user_data));
         let request = Request::CallService { server, service, method, parameters, user_data, timeout_ms };
-        session.ask(allowed, request, Change::Nothing)
+        session.ask(allowed, request)
     }
 }

@@ -10,6 +10,6 @@ impl Host for State {
     }
 
     fn cancel(&mut self, timer: TimerId) -> wasmtime::Result<bool> {
-        Ok(self.session()?.timers.cancel(timer))
+        self.session()?.cancel_timer(timer)
     }
 }

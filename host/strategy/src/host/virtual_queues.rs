@@ -3,11 +3,10 @@
 use crate::active::well_formed;
 use crate::contract::interfaces::virtual_queues::Host;
 use crate::contract::{KvPair, KvValue, RequestId};
-use crate::holdings::Change;
 use crate::plugin::Capability;
 use crate::random::Random;
+use crate::request::Request;
 use crate::state::State;
-use crate::turn::Request;
 
 /// User data key: the id of one wait in a virtual queue.
 const ID_KEY: &str = "RVQID";
@@ -25,12 +24,11 @@ impl Host for State {
             .and_then(|()| well_formed(&data));
         let mut added = Vec::with_capacity(data.len() + 2);
         added.push(KvPair { key: ID_KEY.into(), value: KvValue::Text(id.clone()) });
-        if !session.holdings.has_key(&interaction, PRIMARY_ID_KEY) {
+        if !session.standing.has_key(&interaction, PRIMARY_ID_KEY) {
             added.push(KvPair { key: PRIMARY_ID_KEY.into(), value: KvValue::Text(id) });
         }
         added.extend(data);
-        let change = Change::Append { interaction: interaction.clone(), pairs: added.clone() };
-        session.ask(allowed, Request::AttachVirtualQueue { interaction, virtual_queue, added }, change)
+        session.ask(allowed, Request::AttachVirtualQueue { interaction, virtual_queue, added })
     }
 }
 
@@ -45,7 +43,7 @@ mod tests {
 
     #[test]
     fn an_id_has_32_digits_and_is_not_drawn_twice() {
-        let mut random = Random::default();
+        let mut random = Random::new([1; 32], 0);
         let ids: std::collections::HashSet<String> = (0..100).map(|_| virtual_queue_id(&mut random)).collect();
         assert_eq!(ids.len(), 100);
         assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| b"0123456789ABCDEF".contains(&byte))));

@@ -1,12 +1,11 @@
 //! What sessions cost, printed and never asserted: `cargo test -p jackfield-strategy --test all
 //! cost -- --ignored --nocapture`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_strategy::{Engine, SessionEvent, SessionStart, Settings, Turns};
+use jackfield_strategy::{Engine, SessionEvent, Settings};
 
-use crate::support::{NoFacts, Recorder, ended, guest, interaction, start};
+use crate::support::{Run, ended, guest, start};
 
 fn process() -> (usize, usize) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -20,51 +19,43 @@ fn process() -> (usize, usize) {
 #[ignore = "prints measurements"]
 async fn of_waiting_sessions_and_of_turns() {
     const SESSIONS: usize = 5_000;
-    let engine = Engine::new(Settings { sessions: SESSIONS, ..Settings::default() }).expect("an engine");
+    let engine = Engine::new(Settings { live: SESSIONS, turns_without_checkpoint: u64::MAX, ..Settings::default() })
+        .expect("an engine");
     let plugin = engine.load(&guest("echo")).await.expect("a plugin");
-    let recorder = Arc::new(Recorder::default());
     let (resident, mappings) = process();
-    let mut sessions = Vec::with_capacity(SESSIONS);
-    for number in 0..SESSIONS {
-        let start = SessionStart {
-            id: format!("{number:032}"),
-            plugin: plugin.clone(),
-            parameters: Vec::new(),
-            interactions: vec![interaction("i1")],
-            facts: Arc::new(NoFacts),
-            turns: Arc::clone(&recorder) as Arc<dyn Turns>,
-            checkpoint: None,
-        };
-        sessions.push(engine.start(start).await);
+    let runs: Vec<Run> = (0..SESSIONS).map(|number| start(&engine, plugin.clone(), &format!("{number:032}"))).collect();
+    for run in &runs {
+        run.recorder.wait_for("its first turns", |turns| (turns.len() == 2).then_some(())).await;
     }
-    recorder.wait_for("all turns", |turns| (turns.len() == 2 * SESSIONS).then_some(())).await;
     let (resident_then, mappings_then) = process();
     println!(
         "waiting session: {:.1} KiB resident, {:.2} mappings",
         (resident_then - resident) as f64 / SESSIONS as f64,
         (mappings_then - mappings) as f64 / SESSIONS as f64,
     );
-    for session in &sessions {
+    for Run { session, .. } in &runs {
         session.deliver(SessionEvent::StopRequested(String::new())).expect("taken");
     }
     let mut cpu = Duration::ZERO;
-    for session in &sessions {
+    for Run { session, .. } in &runs {
         cpu += ended(session).await.cpu;
     }
     println!("cold session with three turns: {:?} of CPU", cpu / SESSIONS as u32);
 
     let mut cpu = Duration::ZERO;
     for number in 0..SESSIONS {
-        let run = start(&engine, plugin.clone(), &number.to_string()).await;
+        let run = start(&engine, plugin.clone(), &number.to_string());
         run.session.deliver(SessionEvent::StopRequested(String::new())).expect("taken");
         cpu += ended(&run.session).await.cpu;
     }
     println!("warm session with three turns: {:?} of CPU", cpu / SESSIONS as u32);
 
     const TURNS: usize = 2_000;
-    let run = start(&engine, plugin, "turns").await;
+    let run = start(&engine, plugin, "turns");
     for turn in 0..TURNS {
-        run.session.deliver(SessionEvent::Message { name: "go".into(), data: "{}".into() }).expect("taken");
+        run.session
+            .deliver(SessionEvent::Message { key: String::new(), name: "go".into(), data: "{}".into() })
+            .expect("taken");
         run.recorder.wait_for("turn", |turns| (turns.len() == turn + 3).then_some(())).await;
     }
     println!("warm turn: {:?} of CPU", run.session.cpu() / TURNS as u32);

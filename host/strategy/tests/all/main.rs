@@ -9,5 +9,6 @@ mod hostile;
 mod loading;
 mod sandbox;
 mod support;
+mod survival;
 mod turns;
 mod virtual_queues;

@@ -50,7 +50,7 @@ async fn sleeping_and_exiting_trap_with_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_sees_nothing_of_those_before_it() {
     for round in 0..300 {
-        let run = start(engine(), plugin("secret").await, "secret").await;
+        let run = start(engine(), plugin("secret").await, "secret");
         let told = run.recorder.wait_for("secret", |turns| told(turns).first().map(|(name, _)| name.clone())).await;
         assert_eq!(told, "clean", "in round {round}");
         // Its one event was read; the second wait is over with the session.

@@ -2,29 +2,37 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue};
 use jackfield_strategy::{
-    Engine, Facts, Plugin, Request, Session, SessionEnd, SessionEvent, SessionStart, Settings, Turn, TurnError, Turns,
+    Checkpoint, Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Recording, Request, Session,
+    SessionEnd, SessionEvent, SessionStart, Settings, Turn,
 };
 use tokio::sync::Notify;
 
 /// The longest a test waits for something that comes at once on a machine with nothing else to do.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Live instances at once, where a test does not say: all of them, or with `JACKFIELD_TEST_LIVE=0` none
+/// longer than its turn.
+pub fn live(wanted: usize) -> usize {
+    std::env::var("JACKFIELD_TEST_LIVE").map_or(wanted, |live| live.parse().expect("JACKFIELD_TEST_LIVE is a number"))
+}
+
 /// Limits small enough to be met quickly.
 pub fn small() -> Settings {
     Settings {
-        sessions: 64,
+        live: live(64),
         memory_bytes: 16 << 20,
         turn_cpu: Duration::from_millis(200),
         events_waiting: 16,
         requests_waiting: 1_500,
         timers: 16,
+        turns_without_checkpoint: 10_000,
         ..Settings::default()
     }
 }
@@ -117,32 +125,81 @@ impl Facts for NoFacts {
     }
 }
 
-/// Turns as they were committed; a request of a turn can be waited for.
+/// A journal in memory, of one session: what was recorded, as it would be read from a disk. A request of
+/// a turn can be waited for.
 #[derive(Default)]
 pub struct Recorder {
     turns: Mutex<Vec<Turn>>,
     changed: Notify,
-    /// Fails the commit of this turn.
+    pub origin: OnceLock<Origin>,
+    /// The bytes of the last checkpoint.
+    checkpoint: Mutex<Option<Vec<u8>>>,
+    /// Fails to record this turn.
     fail_turn: Option<u64>,
+    /// Times the history was asked for.
+    pub rebuilt: AtomicUsize,
+    /// Keeps nothing.
+    forgets: bool,
 }
 
-impl Turns for Recorder {
-    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+impl Journal for Recorder {
+    fn record(&self, turn: Turn) -> Recording<'_, ()> {
         Box::pin(async move {
             if self.fail_turn == Some(turn.number) {
-                return Err(TurnError("the disk is full".into()));
+                return Err(JournalError("the disk is full".into()));
+            }
+            if let Some(checkpoint) = &turn.checkpoint {
+                *self.checkpoint.lock().expect("a checkpoint") = Some(checkpoint.encode());
             }
             self.turns.lock().expect("turns").push(turn);
             self.changed.notify_waiters();
             Ok(())
         })
     }
+
+    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
+        self.rebuilt.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { Ok(self.read()) })
+    }
+
+    fn keeps(&self) -> bool {
+        !self.forgets
+    }
 }
 
 impl Recorder {
-    /// One that fails the commit of this turn.
+    /// One that fails to record this turn.
     pub fn failing(turn: u64) -> Recorder {
         Recorder { fail_turn: Some(turn), ..Recorder::default() }
+    }
+
+    /// One that keeps nothing.
+    pub fn forgetful() -> Recorder {
+        Recorder { forgets: true, ..Recorder::default() }
+    }
+
+    /// One in which this is recorded already.
+    pub fn holding(history: History) -> Recorder {
+        let recorder = Recorder::default();
+        recorder.origin.set(history.origin).expect("once");
+        *recorder.turns.lock().expect("turns") = history.turns;
+        *recorder.checkpoint.lock().expect("a checkpoint") = history.checkpoint.map(|checkpoint| checkpoint.encode());
+        recorder
+    }
+
+    /// What was recorded, through its encoded form.
+    pub fn read(&self) -> History {
+        let origin = self.origin.get().expect("a session with an origin").encode();
+        let checkpoint = self.checkpoint.lock().expect("a checkpoint").clone();
+        let checkpoint = checkpoint.map(|bytes| Checkpoint::decode(&bytes).expect("a checkpoint"));
+        let since = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.turn);
+        let turns = self.turns.lock().expect("turns");
+        let turns = turns.iter().filter(|turn| turn.number > since);
+        History {
+            origin: Origin::decode(&origin).expect("an origin"),
+            checkpoint,
+            turns: turns.map(|turn| Turn::decode(&turn.encode()).expect("a turn")).collect(),
+        }
     }
 
     pub fn turns(&self) -> Vec<Turn> {
@@ -190,41 +247,40 @@ pub struct Run {
     pub recorder: Arc<Recorder>,
 }
 
-pub async fn start(engine: &Engine, plugin: Plugin, id: &str) -> Run {
-    start_with(engine, plugin, id, Recorder::default(), None).await
+pub fn start(engine: &Engine, plugin: Plugin, id: &str) -> Run {
+    start_with(engine, plugin, id, Recorder::default())
 }
 
-pub async fn start_with(
-    engine: &Engine,
-    plugin: Plugin,
-    id: &str,
-    recorder: Recorder,
-    checkpoint: Option<Vec<u8>>,
-) -> Run {
+/// Begins a session that holds interaction `i1`.
+pub fn start_with(engine: &Engine, plugin: Plugin, id: &str, recorder: Recorder) -> Run {
+    let origin = Origin::new(vec![text("started-with", "this")], vec![interaction("i1")]);
+    recorder.origin.set(origin.clone()).expect("once");
+    run(engine, plugin, id, recorder, From::Origin(Box::new(origin)))
+}
+
+/// Has a session go on that this recorder holds.
+pub fn resume(engine: &Engine, plugin: Plugin, id: &str, recorder: Recorder) -> Run {
+    let history = recorder.read();
+    let from = From::Journal { started_at: history.origin.started_at, resumed: history.standing().resumed() };
+    run(engine, plugin, id, recorder, from)
+}
+
+fn run(engine: &Engine, plugin: Plugin, id: &str, recorder: Recorder, from: From) -> Run {
     let recorder = Arc::new(recorder);
-    let session = engine
-        .start(SessionStart {
-            id: id.into(),
-            plugin,
-            parameters: vec![text("started-with", "this")],
-            interactions: vec![interaction("i1")],
-            facts: Arc::new(NoFacts),
-            turns: Arc::clone(&recorder) as Arc<dyn Turns>,
-            checkpoint,
-        })
-        .await;
+    let journal = Arc::clone(&recorder) as Arc<dyn Journal>;
+    let session = engine.start(SessionStart { id: id.into(), plugin, facts: Arc::new(NoFacts), journal, from });
     Run { session, recorder }
 }
 
 /// The guest `driver` on the shared engine.
 pub async fn driver(id: &str) -> Run {
-    start(engine(), plugin("driver").await, id).await
+    start(engine(), plugin("driver").await, id)
 }
 
 impl Run {
     /// Has the driver do this.
     pub fn tell(&self, name: &str, data: impl ToString) {
-        let event = SessionEvent::Message { name: name.into(), data: data.to_string() };
+        let event = SessionEvent::Message { key: String::new(), name: name.into(), data: data.to_string() };
         self.session.deliver(event).expect("a session that takes events");
     }
 

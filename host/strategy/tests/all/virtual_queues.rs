@@ -49,7 +49,7 @@ fn keys(pairs: &[KvPair]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wait_has_an_id_and_the_first_is_the_primary_one_too() {
-    let run = start(engine(), plugin("obeys").await, "virtual-queues").await;
+    let run = start(engine(), plugin("obeys").await, "virtual-queues");
     run.tell("watch", "");
     let (first, queue, pairs) = attach(&run, "Billing").await;
     assert_eq!((queue.as_str(), keys(&pairs)), ("Billing", vec!["RVQID", "RPVQID", "RTenant"]));

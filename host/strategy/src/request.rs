@@ -1,49 +1,17 @@
-//! What a session asked for in one turn, and where that goes.
+//! What a strategy can ask for.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::contract::{Destination, InteractionId, KvPair, KvValue, Message, RequestId, RouteRequest};
-
-/// Where turns go: the journal's place. Today the node sends the requests at once.
-pub trait Turns: Send + Sync + 'static {
-    /// Called once at the end of each turn of a session, in order, also when the turn asked for
-    /// nothing. When it returns, the turn is recorded and its requests are on their way, in their
-    /// order. The session waits for it, and a kill waits too: a turn is recorded whole or not at all.
-    ///
-    /// # Errors
-    /// When the turn could not be recorded; the session ends as
-    /// [`TurnNotRecorded`](crate::EndReason::TurnNotRecorded).
-    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>>;
-}
-
-/// A turn was not recorded, because of this.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TurnError(pub String);
-
-/// One turn that ended well.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
-    /// Id of the session.
-    pub session: Arc<str>,
-    /// Counts up from 1 in each session.
-    pub number: u64,
-    /// In the order in which they were made.
-    pub requests: Vec<(RequestId, Request)>,
-    /// What the strategy wants to be rebuilt from, when it said so in this turn.
-    pub checkpoint: Option<Vec<u8>>,
-    /// `run` has returned: no turn follows.
-    pub last: bool,
-}
 
 /// What a strategy can ask for. Its outcome comes back as
 /// [`RequestDone`](crate::SessionEvent::RequestDone) or
 /// [`RequestFailed`](crate::SessionEvent::RequestFailed). The interactions named are held by the
 /// session, nested values are key-value lists, and the interface is among the plugin's
 /// capabilities: what is not so was refused before.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of the contract, which documents them")]
 pub enum Request {
     /// `interactions.update-user-data`
@@ -141,4 +109,88 @@ fn pairs_bytes(pairs: &[KvPair]) -> usize {
                 }
         })
         .sum()
+}
+
+/// As people read it: the function of the contract, and what it was asked.
+impl fmt::Display for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::UpdateUserData { interaction, pairs } => {
+                write!(formatter, "update-user-data {interaction}: {}", Pairs(pairs))
+            }
+            Request::DeleteUserData { interaction, keys } => {
+                write!(formatter, "delete-user-data {interaction}: {}", keys.join(", "))
+            }
+            Request::PlaceInQueue { interaction, queue } => write!(formatter, "place-in-queue {interaction}: {queue}"),
+            Request::StopProcessing { interaction, reason } => {
+                write!(formatter, "stop-processing {interaction}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(formatter, ": {reason}"))
+            }
+            Request::CreateMessage(message) => {
+                let Message { message_type, media, server, related, queue, parameters } = message;
+                write!(formatter, "create-message {message_type:?} over {}", server.as_ref().unwrap_or(media))?;
+                if let Some(related) = related {
+                    write!(formatter, " about {related}")?;
+                }
+                if let Some(queue) = queue {
+                    write!(formatter, " into {queue}")?;
+                }
+                write!(formatter, ": {}", Pairs(parameters))
+            }
+            Request::SendMessage { interaction, .. } => write!(formatter, "send-message {interaction}"),
+            Request::CallService { server, service, method, parameters, .. } => {
+                write!(formatter, "call-service {server} {service}.{method}: {}", Pairs(parameters))
+            }
+            Request::Route(route) => {
+                let targets: Vec<_> = route.targets.iter().map(|target| target.name.as_str()).collect();
+                write!(formatter, "route {} to {}", route.interaction, targets.join(" or "))
+            }
+            Request::CancelRoute(request) => write!(formatter, "cancel-route of request {request}"),
+            Request::Deliver { interaction, to } => match to {
+                Destination::Agent(name) => write!(formatter, "deliver {interaction} to agent {name}"),
+                Destination::Place(name) => write!(formatter, "deliver {interaction} to place {name}"),
+                Destination::InteractionQueue(name) => write!(formatter, "deliver {interaction} to queue {name}"),
+                Destination::Workbin(workbin) => {
+                    write!(formatter, "deliver {interaction} to workbin {} of {}", workbin.name, workbin.owner)
+                }
+            },
+            Request::AttachVirtualQueue { interaction, virtual_queue, .. } => {
+                write!(formatter, "attach-virtual-queue {interaction}: {virtual_queue}")
+            }
+            Request::SendEvent { session, name, data } => {
+                write!(formatter, "send-event {name} to session {session}: {}", Short(data))
+            }
+        }
+    }
+}
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 60;
+
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let start: String = characters.by_ref().take(SHOWN).collect();
+        formatter.write_str(&start)?;
+        if characters.next().is_some() { formatter.write_str("…") } else { Ok(()) }
+    }
+}
+
+struct Pairs<'a>(&'a [KvPair]);
+
+impl fmt::Display for Pairs<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, pair) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(formatter, "{comma}{}=", pair.key)?;
+            match &pair.value {
+                KvValue::Text(text) | KvValue::Nested(text) => write!(formatter, "{}", Short(text))?,
+                KvValue::Integer(number) => write!(formatter, "{number}")?,
+                KvValue::Binary(bytes) => write!(formatter, "<{} bytes>", bytes.len())?,
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,223 @@
+//! Does what its interaction's user data says for the queue it was taken from, a letter a step, and ends
+//! with its interaction somewhere else:
+//!
+//! | letter | step |
+//! | --- | --- |
+//! | a | have an acknowledgement made and sent |
+//! | u | update user data |
+//! | t | wait for a timer |
+//! | w | wait for a while |
+//! | c | checkpoint |
+//! | e | send itself a message, and wait for it |
+//! | d | deliver to one agent; go on when that one does not take it |
+//! | R | route to anybody for a while; go on when nobody is there |
+//! | r | route to anybody |
+//! | p | place into queue `second` |
+//! | s | stop processing; also at the end |
+//!
+//! It fails where a message comes twice.
+
+use test_guests::{Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
+
+struct Strategy;
+
+impl Guest for Strategy {
+    fn describe() -> Manifest {
+        Manifest { states: vec!["simulated-1".into()], ..manifest("simulated", &["messages", "routing"]) }
+    }
+
+    fn run(checkpoint: Option<Vec<u8>>) -> Result<(), String> {
+        let mut session = Session { echoes: Vec::new() };
+        let mut step = 0;
+        if let Some(state) = checkpoint {
+            step = String::from_utf8_lossy(&state).parse().map_err(|_| "a checkpoint of somebody else")?;
+            // The timer that was started with the checkpoint.
+            if let End::Lost = session.until(|event| matches!(event, events::Event::TimerFired(_)))? {
+                return Ok(());
+            }
+        }
+        let Some(id) = interactions::held().into_iter().next() else { return Ok(()) };
+        let Some(interaction) = interactions::get(&id) else { return Ok(()) };
+        let queue = interaction.queue;
+        let plan = interaction.user_data.iter().find(|pair| pair.key == queue).map(|pair| match &pair.value {
+            types::KvValue::Text(text) => text.clone(),
+            _ => String::new(),
+        });
+        let plan = plan.unwrap_or_default();
+        while let Some(letter) = plan.chars().nth(step) {
+            if let End::Lost = session.step(letter, &id, &queue, step)? {
+                return Ok(());
+            }
+            step += 1;
+        }
+        session.insist(|| interactions::stop_processing(&id, Some("done")))
+    }
+}
+
+struct Session {
+    echoes: Vec<String>,
+}
+
+/// How a wait, or a step, ended.
+enum End {
+    /// As it should.
+    Well,
+    /// The request failed.
+    Failed,
+    /// The interaction is not the session's any more, for whatever reason: there is nothing left to do.
+    Lost,
+}
+
+impl Session {
+    fn step(&mut self, letter: char, id: &String, queue: &str, step: usize) -> Result<End, String> {
+        match letter {
+            'a' => {
+                let asked = messages::create(&messages::Message {
+                    message_type: messages::MessageType::Acknowledgement,
+                    media: "email".into(),
+                    server: None,
+                    related: Some(id.clone()),
+                    queue: None,
+                    parameters: vec![text("Subject", &format!("{queue} {step}"))],
+                });
+                self.outcome(asked).map(whatever)
+            }
+            'u' => {
+                let asked = interactions::update_user_data(id, &[text("Step", &format!("{queue} {step}"))]);
+                self.outcome(asked).map(whatever)
+            }
+            't' => {
+                let timer = timers::start(700);
+                self.until(|event| matches!(event, events::Event::TimerFired(fired) if *fired == timer))
+            }
+            'w' => loop {
+                match events::next(Some(400)) {
+                    None => return Ok(End::Well),
+                    Some(event) => {
+                        if let End::Lost = self.note(&event)? {
+                            return Ok(End::Lost);
+                        }
+                    }
+                }
+            },
+            'c' => {
+                let timer = timers::start(50);
+                session::checkpoint((step + 1).to_string().as_bytes());
+                self.until(|event| matches!(event, events::Event::TimerFired(fired) if *fired == timer))
+            }
+            'e' => {
+                let name = format!("{queue} {step}");
+                let asked = events::send(&session::id(), &name, "null");
+                if let End::Lost = self.outcome(asked)? {
+                    return Ok(End::Lost);
+                }
+                while !self.echoes.contains(&name) {
+                    let Some(event) = events::next(None) else { continue };
+                    if let End::Lost = self.note(&event)? {
+                        return Ok(End::Lost);
+                    }
+                }
+                Ok(End::Well)
+            }
+            'd' => {
+                let asked = routing::deliver(id, &types::Destination::Agent("agent_0".into()));
+                self.outcome(asked).map(gone)
+            }
+            'R' | 'r' => {
+                let target = routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() };
+                let asked = routing::submit(&routing::RouteRequest {
+                    interaction: id.clone(),
+                    virtual_queue: None,
+                    priority: 0,
+                    targets: vec![target],
+                    timeout: (letter == 'R').then_some(3_000),
+                    deliver: true,
+                });
+                self.outcome(asked).map(gone)
+            }
+            'p' => self.insist(|| interactions::place_in_queue(id, "second")).map(|()| End::Lost),
+            _ => self.insist(|| interactions::stop_processing(id, Some("done"))).map(|()| End::Lost),
+        }
+    }
+
+    /// Asks until it is done, or not the session's affair any more.
+    fn insist(&mut self, ask: impl Fn() -> u64) -> Result<(), String> {
+        loop {
+            let asked = ask();
+            match self.outcome(asked)? {
+                End::Well | End::Lost => return Ok(()),
+                End::Failed => {}
+            }
+            if let Some(event) = events::next(Some(1_000))
+                && let End::Lost = self.note(&event)?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn outcome(&mut self, request: u64) -> Result<End, String> {
+        loop {
+            match events::next(None) {
+                Some(events::Event::RequestDone(done)) if done.request == request => return Ok(End::Well),
+                Some(events::Event::RequestFailed(failed)) if failed.request == request => return Ok(End::Failed),
+                Some(event) => {
+                    if let End::Lost = self.note(&event)? {
+                        return Ok(End::Lost);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn until(&mut self, is_it: impl Fn(&events::Event) -> bool) -> Result<End, String> {
+        loop {
+            let Some(event) = events::next(None) else { continue };
+            if is_it(&event) {
+                return Ok(End::Well);
+            }
+            if let End::Lost = self.note(&event)? {
+                return Ok(End::Lost);
+            }
+        }
+    }
+
+    fn note(&mut self, event: &events::Event) -> Result<End, String> {
+        match event {
+            events::Event::Message(message) => {
+                if self.echoes.contains(&message.name) {
+                    return Err(format!("message `{}` came twice", message.name));
+                }
+                self.echoes.push(message.name.clone());
+                Ok(End::Well)
+            }
+            events::Event::InteractionNotControlled(_)
+            | events::Event::InteractionDeleted(_)
+            | events::Event::StopRequested(_) => Ok(End::Lost),
+            _ => Ok(End::Well),
+        }
+    }
+}
+
+/// Well or not, the next step follows.
+fn whatever(end: End) -> End {
+    match end {
+        End::Failed => End::Well,
+        end => end,
+    }
+}
+
+/// Done, it is somebody else's; otherwise the next step follows.
+fn gone(end: End) -> End {
+    match end {
+        End::Well | End::Lost => End::Lost,
+        End::Failed => End::Well,
+    }
+}
+
+fn text(key: &str, value: &str) -> types::KvPair {
+    types::KvPair { key: key.into(), value: types::KvValue::Text(value.into()) }
+}
+
+test_guests::export!(Strategy with_types_in test_guests::bindings);

@@ -66,7 +66,7 @@ mod tests {
     fn a_chat_is_offered_to_the_best_first_and_then_to_the_group() {
         let host = Script::new(testing::chat().build());
         host.route(Route::Nobody).route(Route::Nobody).route(Route::Agent("a1".into(), 4_000));
-        assert_eq!(host.run(Chat::run), Ok(()));
+        assert_eq!(host.run_rebuilt(Chat::run), Ok(()));
         assert_eq!(host.targets(), [["Chat >= 5"], ["Chat"], ["Chat"]]);
         assert_eq!(host.elapsed(), 24_000);
         assert!(host.is_settled());
@@ -76,7 +76,7 @@ mod tests {
     fn patience_ends() {
         let host = Script::new(testing::chat().build());
         host.parameter("patience-seconds", "30");
-        assert_eq!(host.run(Chat::run), Ok(()));
+        assert_eq!(host.run_rebuilt(Chat::run), Ok(()));
         assert_eq!(host.placed(), ["chat.missed"]);
         assert_eq!((host.targets().len(), host.elapsed()), (3, 30_000));
     }
@@ -86,7 +86,7 @@ mod tests {
         let mut chat = testing::chat().build();
         chat.is_online = false;
         let host = Script::new(chat);
-        assert_eq!(host.run(Chat::run), Ok(()));
+        assert_eq!(host.run_rebuilt(Chat::run), Ok(()));
         assert_eq!((host.placed(), host.targets().len()), (vec!["chat.missed".to_owned()], 0));
     }
 
@@ -94,7 +94,7 @@ mod tests {
     fn a_customer_who_leaves_is_not_offered_again() {
         let host = Script::new(testing::chat().build());
         host.changes_at(5_000, |chat| chat.is_online = false);
-        assert_eq!(host.run(Chat::run), Ok(()));
+        assert_eq!(host.run_rebuilt(Chat::run), Ok(()));
         assert_eq!((host.placed(), host.targets().len()), (vec!["chat.missed".to_owned()], 1));
     }
 }

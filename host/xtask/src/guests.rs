@@ -18,7 +18,7 @@ pub enum Guests {
 }
 
 /// Packages of `examples/`, each one strategy.
-pub const EXAMPLES: [&str; 3] = ["acknowledge", "chat", "triage"];
+pub const EXAMPLES: [&str; 4] = ["acknowledge", "chat", "follow-up", "triage"];
 /// The package whose examples are the guests of the tests.
 pub const TEST_GUESTS: &str = "test-guests";
 
@@ -35,7 +35,9 @@ pub fn build(workspace: &Workspace, guests: Guests) -> Result<Vec<PathBuf>> {
     workspace.cargo(&arguments)?;
     let plugins = workspace.plugins();
     fs::create_dir_all(&plugins).with_context(|| format!("{} cannot be made", plugins.display()))?;
-    let copy = |name: &&str| {
+    let copy = |package: &&str| {
+        // As rustc names what it makes of a package.
+        let name = package.replace('-', "_");
         let built = workspace.guest_output().join(format!("{name}.wasm"));
         let plugin = plugins.join(format!("{name}.wasm"));
         replace(&built, &plugin).with_context(|| format!("{} cannot be copied", built.display()))?;

@@ -8,7 +8,7 @@ pub trait Strategy {
     /// may be made here.
     fn manifest() -> Manifest;
 
-    /// One session, from its start (or its last checkpoint) to its end.
+    /// One session, from its start (or its last checkpoint, see [`Session::checkpoint`]) to its end.
     ///
     /// # Errors
     /// Whatever it could not deal with. The session has failed then, and what it still holds goes
@@ -27,19 +27,29 @@ pub enum Capability {
     VirtualQueues,
 }
 
-/// Name, version, description and capabilities of a strategy. Made by [`manifest`].
+/// Name, version, description, capabilities and checkpoint formats of a strategy. Made by
+/// [`manifest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     name: String,
     version: String,
     description: String,
     capabilities: Vec<Capability>,
+    written: Option<String>,
+    older: Vec<String>,
 }
 
 /// Starts a manifest. `name` is what routing scripts call the strategy: `[A-Za-z0-9_.-]`, 1 to 64
 /// characters.
 pub fn manifest(name: &str, version: &str, description: &str) -> Manifest {
-    Manifest { name: name.into(), version: version.into(), description: description.into(), capabilities: Vec::new() }
+    Manifest {
+        name: name.into(),
+        version: version.into(),
+        description: description.into(),
+        capabilities: Vec::new(),
+        written: None,
+        older: Vec::new(),
+    }
 }
 
 impl Manifest {
@@ -49,6 +59,33 @@ impl Manifest {
             self.capabilities.push(capability);
         }
         self
+    }
+
+    /// Names the format its checkpoints are written in, such as `triage-2`. A [`Reducer`] says it as
+    /// its [`STATE`](crate::Reducer::STATE) instead.
+    ///
+    /// [`Reducer`]: crate::Reducer
+    pub fn writes_state(mut self, format: &str) -> Manifest {
+        self.written = Some(format.to_owned());
+        self
+    }
+
+    /// Names an older format of checkpoints that the strategy can go on from. Running sessions of the
+    /// version that wrote it can then be moved to this one.
+    pub fn reads_state(mut self, format: &str) -> Manifest {
+        self.older.push(format.to_owned());
+        self
+    }
+
+    /// The formats of checkpoints it can go on from: the one it writes first, each once.
+    pub fn states(&self) -> Vec<String> {
+        let mut states: Vec<String> = Vec::new();
+        for format in self.written.iter().chain(&self.older) {
+            if !states.contains(format) {
+                states.push(format.clone());
+            }
+        }
+        states
     }
 }
 
@@ -60,6 +97,7 @@ impl From<Manifest> for bindings::Manifest {
             Capability::VirtualQueues => "virtual-queues",
         };
         bindings::Manifest {
+            states: manifest.states(),
             capabilities: manifest.capabilities.iter().map(|capability| name(capability).to_owned()).collect(),
             name: manifest.name,
             version: manifest.version,
@@ -77,5 +115,13 @@ mod tests {
         let manifest = manifest("a", "1", "b").needs(Capability::VirtualQueues).needs(Capability::VirtualQueues);
         let manifest = bindings::Manifest::from(manifest.needs(Capability::Messages).needs(Capability::Routing));
         assert_eq!(manifest.capabilities, ["virtual-queues", "messages", "routing"]);
+    }
+
+    #[test]
+    fn the_format_that_is_written_comes_first_and_each_is_named_once() {
+        let manifest = manifest("a", "1", "b").reads_state("a-2").reads_state("a-1").reads_state("a-2");
+        assert_eq!(manifest.states(), ["a-2", "a-1"]);
+        let manifest = bindings::Manifest::from(manifest.reads_state("a-3").writes_state("a-3"));
+        assert_eq!(manifest.states, ["a-3", "a-2", "a-1"]);
     }
 }

@@ -32,6 +32,11 @@ pub const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes.saturating_mul(60))
 }
 
+/// So many hours.
+pub const fn hours(hours: u64) -> Duration {
+    minutes(hours.saturating_mul(60))
+}
+
 /// A length of time as the contract counts it.
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -40,11 +45,15 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
 /// A running session of a strategy.
 pub struct Session {
     host: Box<dyn Host>,
-    kept: VecDeque<Event>,
+    pub(crate) kept: VecDeque<Event>,
     /// Requests nobody waits for any more; bounded by the requests the host lets a session make.
-    given_up: BTreeSet<RequestId>,
-    stop: Option<String>,
+    pub(crate) given_up: BTreeSet<RequestId>,
+    pub(crate) stop: Option<String>,
     checkpoint: Option<Vec<u8>>,
+    /// Whether the session's first event has been taken.
+    has_begun: bool,
+    /// Turns ended since the last checkpoint.
+    pub(crate) turns: u32,
 }
 
 impl Session {
@@ -60,7 +69,15 @@ impl Session {
 
     /// A session over any host; for tests.
     pub fn over(host: impl Host + 'static, checkpoint: Option<Vec<u8>>) -> Session {
-        Session { host: Box::new(host), kept: VecDeque::new(), given_up: BTreeSet::new(), stop: None, checkpoint }
+        Session {
+            host: Box::new(host),
+            kept: VecDeque::new(),
+            given_up: BTreeSet::new(),
+            stop: None,
+            has_begun: checkpoint.is_some(),
+            checkpoint,
+            turns: 0,
+        }
     }
 
     /// Runs a strategy in this session and turns its end into the contract's.
@@ -81,22 +98,25 @@ impl Session {
     // ---- the interaction ---------------------------------------------------------------------
 
     /// The interaction the session was started for. Call it first: it takes the session's first
-    /// event. After a checkpoint it is the oldest one held.
+    /// event. Later, and after a checkpoint, it is a fresh copy of the oldest one held.
     ///
     /// # Errors
-    /// [`Error::Lost`] when it was lost before the session began, [`Error::Stopped`].
+    /// [`Error::Lost`] when it was lost before the session began, or none is held any more;
+    /// [`Error::Stopped`].
     pub fn interaction(&mut self) -> Result<Interaction, Error> {
-        if self.checkpoint.is_some()
-            && let Some(interaction) = self.host.held().first().and_then(|id| self.host.get(id))
-        {
-            return Ok(interaction);
+        if self.has_begun {
+            let oldest = self.host.held().into_iter().next().unwrap_or_default();
+            return self.get(oldest);
         }
         loop {
             if let Some(reason) = &self.stop {
                 return Err(Error::Stopped(reason.clone()));
             }
             match self.read(None) {
-                Some(Event::InteractionPresent(id)) => return self.get(&id),
+                Some(Event::InteractionPresent(id)) => {
+                    self.has_begun = true;
+                    return self.get(&id);
+                }
                 Some(Event::InteractionNotControlled(event) | Event::InteractionDeleted(event)) => {
                     return Err(Error::Lost { interaction: event.interaction, reason: event.reason });
                 }
@@ -374,13 +394,20 @@ impl Session {
 
     // ---- the contract underneath -------------------------------------------------------------
 
-    /// The bytes the session is rebuilt from; none at its start.
+    /// The bytes the session is rebuilt from; none at its start. What is rebuilt comes to wait before
+    /// it makes a request or looks anything up.
     pub fn checkpoint(&self) -> Option<&[u8]> {
         self.checkpoint.as_deref()
     }
 
-    /// Rebuild from here on: the strategy is run with these bytes then. At most 1 MiB.
+    /// Rebuild from here on: the strategy is run with these bytes then. At most 1 MiB. Events kept for
+    /// [`next_event`](Session::next_event) are not among them: read those first. A
+    /// [`Reducer`](crate::Reducer) has all this done for it.
     pub fn save_checkpoint(&mut self, state: &[u8]) {
+        if !self.kept.is_empty() {
+            crate::warn!("{} events that nobody has read are not in the checkpoint", self.kept.len());
+        }
+        self.turns = 0;
         self.host.checkpoint(state);
     }
 
@@ -448,9 +475,10 @@ impl Session {
     }
 
     /// The next event from the host that somebody still waits for.
-    fn read(&mut self, timeout_ms: Option<u64>) -> Option<Event> {
+    pub(crate) fn read(&mut self, timeout_ms: Option<u64>) -> Option<Event> {
         let end = timeout_ms.map(|timeout| self.host.now().saturating_add(timeout));
         loop {
+            self.turns = self.turns.saturating_add(1);
             let event = self.host.next(end.map(|end| end.saturating_sub(self.host.now())))?;
             match &event {
                 Event::RequestDone(RequestDoneEvent { request, .. })

@@ -14,6 +14,11 @@
 //!
 //! Requests are done as soon as the turn ends; what routes, messages and services come to is told
 //! beforehand. Time passes only by waiting: a strategy that sleeps an hour takes no time to test.
+//!
+//! [`Script::run_rebuilt`] runs a strategy as a host does that has no room for it while it waits:
+//! whatever it forgets then, its test shows.
+
+mod rebuild;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,7 +27,7 @@ use std::rc::Rc;
 use crate::error::{CANCELLED, TIMEOUT};
 use crate::interaction::{
     Destination, Event, Failure, Interaction, InteractionEvent, InteractionId, InteractionState, KvPair, KvValue,
-    Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
+    MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
 };
 use crate::{Error, Host, Request, Session};
 
@@ -93,7 +98,7 @@ pub type Which = fn(&Request) -> bool;
 /// What somebody else does to an interaction.
 pub type Change = fn(&mut Interaction);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     now: u64,
     interactions: Vec<Interaction>,
@@ -109,7 +114,8 @@ struct State {
     parameters: BTreeMap<String, String>,
     timers: BTreeSet<u64>,
     changes: Vec<(u64, Change)>,
-    checkpoint: Option<Vec<u8>>,
+    checkpoints: Vec<Vec<u8>>,
+    progress: rebuild::Progress,
 }
 
 /// A host that follows a script. Clones are the same host.
@@ -130,6 +136,11 @@ impl Script {
     pub fn after(&self, at_ms: u64, event: Event) -> &Script {
         self.0.borrow_mut().put(START + at_ms, event);
         self
+    }
+
+    /// A message so many milliseconds after the start; `data` is JSON text.
+    pub fn message_at(&self, at_ms: u64, name: &str, data: &str) -> &Script {
+        self.after(at_ms, Event::Message(MessageEvent { name: name.to_owned(), data: data.to_owned() }))
     }
 
     /// Somebody else changes the interaction so many milliseconds after the start; the session gets
@@ -226,9 +237,14 @@ impl Script {
         self.0.borrow().interactions.is_empty()
     }
 
+    /// Every checkpoint so far.
+    pub fn checkpoints(&self) -> Vec<Vec<u8>> {
+        self.0.borrow().checkpoints.clone()
+    }
+
     /// The last checkpoint.
     pub fn last_checkpoint(&self) -> Option<Vec<u8>> {
-        self.0.borrow().checkpoint.clone()
+        self.0.borrow().checkpoints.last().cloned()
     }
 }
 
@@ -369,6 +385,7 @@ impl Host for Script {
 
     fn request(&mut self, request: Request) -> RequestId {
         let mut state = self.0.borrow_mut();
+        state.asks("a request");
         state.requests.push(request.clone());
         let id = state.requests.len() as u64;
         state.answer(id, request);
@@ -378,6 +395,7 @@ impl Host for Script {
     #[allow(clippy::panic, reason = "a script that never goes on is a fault of the test")]
     fn next(&mut self, timeout_ms: Option<u64>) -> Option<Event> {
         let mut state = self.0.borrow_mut();
+        state.turn_ends(timeout_ms);
         let end = timeout_ms.map(|timeout| state.now + timeout);
         let due = state.events.first_key_value().map(|(&key, _)| key);
         match (due, end) {
@@ -397,6 +415,7 @@ impl Host for Script {
 
     fn start_timer(&mut self, after_ms: u64) -> u64 {
         let mut state = self.0.borrow_mut();
+        state.asks("timers.start");
         let at = state.now + after_ms;
         let timer = state.count + 1;
         state.timers.insert(timer);
@@ -406,6 +425,7 @@ impl Host for Script {
 
     fn cancel_timer(&mut self, timer: u64) -> bool {
         let mut state = self.0.borrow_mut();
+        state.asks("timers.cancel");
         state.events.retain(|_, event| *event != Event::TimerFired(timer));
         state.timers.remove(&timer)
     }
@@ -415,12 +435,15 @@ impl Host for Script {
     }
 
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
-        let place = (list.to_owned(), item.to_owned(), key?.to_owned());
-        self.0.borrow().lists.get(&place).cloned()
+        let state = self.0.borrow();
+        state.asks("facts.list-item");
+        state.lists.get(&(list.to_owned(), item.to_owned(), key?.to_owned())).cloned()
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
-        self.0.borrow().parameters.get(name).cloned()
+        let state = self.0.borrow();
+        state.asks("facts.parameter");
+        state.parameters.get(name).cloned()
     }
 
     fn session_id(&self) -> String {
@@ -432,6 +455,10 @@ impl Host for Script {
     }
 
     fn checkpoint(&mut self, state: &[u8]) {
-        self.0.borrow_mut().checkpoint = Some(state.to_vec());
+        let bytes = state.to_vec();
+        let mut state = self.0.borrow_mut();
+        state.asks("session.checkpoint");
+        state.checkpoints.push(bytes);
+        state.progress.is_saved = true;
     }
 }

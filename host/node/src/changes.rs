@@ -14,13 +14,14 @@ use jackfield_strategy::{SessionEvent, contract};
 
 use crate::link::LinkTask;
 use crate::requests::Purpose;
+use crate::sessions::{failures, in_short};
 
 impl LinkTask {
     /// The server says that somebody else changed an interaction.
     pub(crate) fn changed_by_others(&mut self, event: EventPropertiesChanged) {
         let Some(interaction) = event.interaction.map(|interaction| interaction.interaction_id) else { return };
         // What a session does not hold (any more) is not its news.
-        let Some(session) = self.interactions.get(&interaction).cloned() else { return };
+        let Some(session) = self.interactions.get(interaction.as_str()).cloned() else { return };
         let ask = RequestGetInteractionProperties { interaction_id: interaction.clone() };
         let purpose = Purpose::Refresh { session, interaction };
         self.send(Ask::GetInteractionProperties(ask), String::new(), purpose, None);
@@ -37,8 +38,6 @@ impl LinkTask {
                     self.show_change(interaction);
                 }
             }
-            // The session loses it with the connection, and is told so.
-            Err(LinkError::Down(_)) => {}
             Ok(_) => tracing::warn!(server = self.server, interaction, "the answer shows no interaction"),
             Err(error) => {
                 tracing::warn!(server = self.server, interaction, %error, "a changed interaction could not be read");
@@ -46,12 +45,19 @@ impl LinkTask {
         }
     }
 
-    /// Shows a session what it holds; where nothing is new, the session hears nothing of it.
+    /// Shows a session what it holds; where nothing is new, the session hears nothing of it, and is not
+    /// woken.
     pub(crate) fn show_change(&mut self, mut interaction: Interaction) {
         // It may have been on its way back from an agent when it was read; the session never lost it.
         interaction.set_state(InteractionState::Routing);
-        if let Some(running) = self.holder(&interaction.interaction_id) {
-            running.tell(SessionEvent::UserDataChanged(Box::new(contract::interaction(interaction, None))));
+        let interaction = contract::interaction(interaction, None);
+        let known = in_short(&interaction);
+        let Some(running) = self.holder(&interaction.id) else { return };
+        let Some(held) = running.held_mut(&interaction.id) else { return };
+        if held.known != known {
+            held.known = known;
+            held.failures = failures(&interaction.user_data);
+            running.tell(SessionEvent::UserDataChanged(Box::new(interaction)));
         }
     }
 }

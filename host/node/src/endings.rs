@@ -5,6 +5,11 @@
 //! limit, an error, or an end with the interaction still in hand) the interaction's failures are
 //! counted in its user data, and at `poison_limit` it goes into the poison queue instead, with the
 //! reason. A session the node itself ended has not failed.
+//!
+//! Only then its end is recorded. When the node dies before that, the session is found again, fails
+//! again, and its interaction is given back again. The count has a key of its own, so that it is one
+//! failure all the same. The giving back has none: the interaction was reclaimed before, and an answer
+//! the server remembers from the first time would leave it with us.
 
 use std::sync::Arc;
 
@@ -23,14 +28,21 @@ use crate::status::SessionState;
 
 /// Bytes of a reason that are kept in user data.
 const REASON_BYTES: usize = 1_024;
+/// What is wrong with a session that ended well and has not finished with its interaction.
+pub(crate) const LEFT_BEHIND: &str = "it ended without placing, stopping or delivering its interaction";
 
 impl LinkTask {
     /// The session's program has ended, and every turn of it has been taken.
     pub(crate) fn ended(&mut self, session: &Arc<str>, end: SessionEnd) {
+        if self.suspending {
+            // It goes on from the journal.
+            self.leave_for_later(session);
+            return;
+        }
         self.forget_waits(session);
         let Some(running) = self.sessions.get_mut(session) else { return };
         running.card.set_state(SessionState::Ending);
-        running.end = Some(end);
+        running.end = Some(Box::new(end));
         self.settle(session);
     }
 
@@ -39,24 +51,28 @@ impl LinkTask {
     pub(crate) fn settle(&mut self, session: &Arc<str>) {
         let Some(running) = self.sessions.get_mut(session) else { return };
         let Some(end) = &running.end else { return };
-        if !running.is_at_rest() {
+        if running.card.unanswered() > 0 {
             return;
         }
         if running.held.is_empty() {
             self.forget_session(session);
             return;
         }
+        if !self.phase.is_up() {
+            // What it holds is reclaimed first.
+            return;
+        }
         if std::mem::replace(&mut running.settling, true) {
             return;
         }
         let reason = match &end.reason {
-            EndReason::Finished => "it ended without placing, stopping or delivering its interaction".to_owned(),
+            EndReason::Finished => LEFT_BEHIND.to_owned(),
             reason => reason.to_string(),
         };
         let failed = !running.stopping && (end.reason.is_failure() || end.reason == EndReason::Finished);
         running.card.set_state(SessionState::Ending);
         let strategy = running.card.strategy;
-        let held: Vec<(String, i32)> = running.held.iter().map(|held| (held.id.clone(), held.failures)).collect();
+        let held: Vec<(String, i32)> = running.held.iter().map(|held| (held.id.to_string(), held.failures)).collect();
         for (interaction, failures) in held {
             if failed {
                 self.leave_failed(session, strategy, interaction, failures, &reason);
@@ -91,7 +107,8 @@ impl LinkTask {
         };
         let of = Some(session.clone());
         let purpose = Purpose::Leave { session: of.clone(), interaction: interaction.clone(), how: Leaving::Count };
-        self.send(Ask::ChangeProperties(change), String::new(), purpose, None);
+        let key = format!("{session}:leave:count:{interaction}");
+        self.send(Ask::ChangeProperties(change), key, purpose, None);
         self.leave(of, interaction, if poisoned { Leaving::Poison } else { Leaving::GiveBack });
     }
 
@@ -111,7 +128,7 @@ impl LinkTask {
                 place.queue = self
                     .holder(&interaction)
                     .and_then(|running| running.holds(&interaction))
-                    .map(|held| held.queue.clone())
+                    .map(|held| held.queue.to_string())
                     .unwrap_or_default();
                 place.hold = true;
                 place.reason = "failed too often, and there is no poison queue".to_owned();
@@ -154,8 +171,6 @@ impl LinkTask {
                 self.leave(session, interaction, Leaving::Hold);
                 return;
             }
-            // The server has taken it back with the connection.
-            Err(LinkError::Down(_)) => {}
             Err(error) => {
                 tracing::warn!(server = self.server, interaction, %error, "an interaction could not be given back");
             }
@@ -163,6 +178,14 @@ impl LinkTask {
         if let Some(session) = session {
             self.release_from(&session, &interaction);
             self.settle(&session);
+        }
+    }
+
+    /// The node is suspended: the session goes on when it is started again.
+    pub(crate) fn leave_for_later(&mut self, session: &Arc<str>) {
+        if self.sessions.remove(session).is_some() {
+            self.shared.directory.remove(session);
+            self.report.suspended += 1;
         }
     }
 
@@ -179,7 +202,7 @@ impl LinkTask {
                     self.report.finished += 1;
                 }
             }
-            EndReason::Killed(_) | EndReason::TurnNotRecorded(_) => {
+            EndReason::Killed(_) | EndReason::TurnNotRecorded(_) | EndReason::NotRebuilt(_) => {
                 count(&counters.ended_by_node);
                 if self.stopping.is_some() {
                     self.report.killed += 1;
@@ -195,6 +218,15 @@ impl LinkTask {
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
             tracing::debug!(session = &**session, reason = %end.reason, turns = end.turns, cpu = ?end.cpu, "session ended");
+        }
+        if self.shared.book.is_some() {
+            let (shared, card) = (self.shared.clone(), running.card);
+            let left_behind = running.settling && !running.stopping;
+            self.recordings.push(Box::pin(async move {
+                if let Some(book) = &shared.book {
+                    book.end(&shared, card, *end, left_behind).await;
+                }
+            }));
         }
     }
 }

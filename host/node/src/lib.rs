@@ -7,10 +7,15 @@
 //!            └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! What sessions do is recorded (`recording`), so that they survive the node: at the start those that have
+//! not ended go on (`recovery`). A link that comes up, for the first time or again, first catches up with
+//! what was under way (`reclaim`).
+//!
 //! One task owns a link and everything that came over it: an interaction, its session and all
 //! requests about it never leave that task, so affinity needs no look-up and no lock. What links
 //! share is small: the pull scheduler (`pulling`), the directory of sessions, and counters.
 
+mod card;
 mod changes;
 mod endings;
 mod facts;
@@ -20,7 +25,11 @@ mod messages;
 mod node;
 mod pulling;
 mod pulls;
+mod reclaim;
+mod recording;
+mod recovery;
 mod requests;
+mod sent_off;
 mod sessions;
 mod settings;
 mod shared;
@@ -28,8 +37,9 @@ mod status;
 mod targets;
 
 pub use failures::HostError;
-pub use node::{Node, StartError};
+pub use node::{Node, SendError, StartError};
 pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings};
 pub use status::{
-    CounterStatus, LinkStatus, NodeStatus, PullState, PullStatus, SessionState, SessionStatus, ShutdownReport,
+    CounterStatus, JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, SessionState, SessionStatus,
+    ShutdownReport,
 };

@@ -4,7 +4,8 @@
 //! A message without a queue is created with Queue = `orchestration_system`; when the answer brings
 //! its interaction's id, it is sent at once. The media server has submitted that interaction into
 //! `orchestration_system` by then; the owner key in its user data says whose it is, and its node pulls
-//! it by id and stops it.
+//! it by id and stops it. The node hears of it from the reporting, or, when it was submitted while the link
+//! was down, from the answer to the message that is asked for again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +28,10 @@ use crate::shared::count;
 /// A step of making a message.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Create; `send`: and then send it.
-    Create { server: MessageServer, send: bool, owner: KeyValueList },
+    /// Create; `send`: and then send it. `again`: it may have been created over an earlier connection.
+    Create { server: MessageServer, send: bool, owner: KeyValueList, again: bool },
     /// Send what was just created.
-    SendCreated { interaction: String },
+    SendCreated { interaction: String, again: bool },
     /// Send what was created earlier.
     Send,
 }
@@ -51,7 +52,7 @@ impl LinkTask {
         let server = server.map_or_else(|| MessageServer::OfMedia(media), MessageServer::Named);
         let owner = self.owner(session, related.as_deref());
         let ask = esp(&server, "Create", pairs, owner.clone(), related.unwrap_or_default());
-        let then = Then::Message(Step::Create { server, send: queue.is_none(), owner });
+        let then = Then::Message(Step::Create { server, send: queue.is_none(), owner, again: !self.phase.is_up() });
         self.ask(session, request, ask, "", then, MESSAGE_WITHIN);
         Ok(())
     }
@@ -68,7 +69,8 @@ impl LinkTask {
             .map(MessageServer::Named)
             .or_else(|| running.and_then(|running| running.message_server(&interaction)))
             .unwrap_or_else(|| {
-                let media = running.and_then(|running| running.holds(&interaction)).map(|held| held.media_type.clone());
+                let media =
+                    running.and_then(|running| running.holds(&interaction)).map(|held| held.media_type.to_string());
                 MessageServer::OfMedia(media.unwrap_or_else(|| "email".to_owned()))
             });
         let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
@@ -91,8 +93,14 @@ impl LinkTask {
         };
         match step {
             Step::Send => Some(Ok(Outcome::Done)),
-            Step::SendCreated { interaction } => Some(Ok(Outcome::MessageCreated(interaction))),
-            Step::Create { server, send, owner } => {
+            Step::SendCreated { interaction, again } => {
+                if again {
+                    // Nobody told us when it was submitted.
+                    self.take_away(interaction.clone());
+                }
+                Some(Ok(Outcome::MessageCreated(interaction)))
+            }
+            Step::Create { server, send, owner, again } => {
                 let interaction = parameters.text("InteractionId").unwrap_or_default().to_owned();
                 if interaction.is_empty() {
                     // The media server made no interaction: there is nothing to send by its id.
@@ -106,7 +114,7 @@ impl LinkTask {
                 }
                 let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
                 let ask = esp(&server, "Send", pairs, owner, interaction.clone());
-                let then = Then::Message(Step::SendCreated { interaction });
+                let then = Then::Message(Step::SendCreated { interaction, again });
                 self.ask(session, request, ask, ":send", then, MESSAGE_WITHIN);
                 None
             }
@@ -117,7 +125,7 @@ impl LinkTask {
     /// *ORSI*).
     fn owner(&self, session: &Arc<str>, related: Option<&str>) -> KeyValueList {
         let settings = &self.shared.settings;
-        let first = self.sessions.get(session).map(|running| running.card.interaction.as_str());
+        let first = self.sessions.get(session).map(|running| &*running.card.interaction);
         let interaction = related.or(first).unwrap_or_default();
         let owner =
             KeyValueList::default().with("Session", &**session).with("Node", settings.name.as_str()).with("Url", "");
@@ -130,7 +138,11 @@ impl LinkTask {
         if !event.data.is_some_and(|data| is_owner(&data, &settings.cluster, &settings.name)) {
             return;
         }
-        let interaction = event.interaction_id;
+        self.take_away(event.interaction_id);
+    }
+
+    /// Takes one of ours out of `orchestration_system`.
+    fn take_away(&mut self, interaction: String) {
         let pull = RequestPull {
             what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.clone()] })),
             count: 1,

@@ -5,31 +5,35 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jackfield_journal::{Journal, MessageRow};
 use jackfield_routing::{AgentProfile, Directory as Agents};
-use jackfield_strategy::{Engine, Facts, Gone, Plugins, SessionEvent};
+use jackfield_strategy::{Engine, Facts, Gone, Plugins, Session, SessionEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::card::Card;
 use crate::facts::StrategyFacts;
-use crate::link::LinkTask;
+use crate::link::{LinkTask, Stopping};
 use crate::pulling::{Doing, PullOptions, PullScheduler};
 use crate::pulls::{self, Pulls};
+use crate::recording::Book;
+use crate::recovery;
 use crate::settings::Settings;
 use crate::shared::{Board, Counters, Directory, Shared, wall_clock};
-use crate::status::{LinkStatus, NodeStatus, PullState, PullStatus, ShutdownReport};
+use crate::status::{JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, ShutdownReport};
 
-/// A running node. Dropping it without [`shutdown`](Node::shutdown) ends its tasks at once; the
-/// Interaction Servers then take back what it held.
+/// A running node. Dropping it without [`shutdown`](Node::shutdown) or [`suspend`](Node::suspend) ends its
+/// tasks at once, as a crash would: the Interaction Servers keep what it held for a while, and its sessions
+/// go on when it is started again over the same journal.
 pub struct Node {
     shared: Arc<Shared>,
     started_at: u64,
-    stop: watch::Sender<Option<Duration>>,
     links: JoinSet<ShutdownReport>,
     /// Ends with the node.
     _pulls: JoinSet<()>,
 }
 
-/// Why a node does not start. All of them are mistakes in its settings.
+/// Why a node does not start: its settings are wrong, or its journal cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
     /// A link names a strategy that is not among the settings' strategies.
@@ -48,26 +52,39 @@ pub enum StartError {
         /// The name.
         name: String,
     },
+    /// The sessions of the time before could not be read.
+    #[error("the sessions in the journal cannot be read: {0}")]
+    Journal(String),
+}
+
+/// Why a session was not sent an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There is no such session on this node, or it takes no more events.
+    #[error("there is no such session on this node, or it has ended")]
+    Gone,
+    /// It was not recorded, and so it was not sent.
+    #[error("the event could not be recorded: {0}")]
+    Journal(String),
 }
 
 impl Node {
-    /// Starts the tasks; returns at once, whether or not the servers can be reached.
+    /// Finds the sessions of the time before in the journal, and starts the tasks; returns then, whether or
+    /// not the servers can be reached. Without a journal nothing is recorded, and a session ends with the
+    /// node.
     ///
     /// # Errors
-    /// Only for settings that contradict themselves; see [`StartError`].
-    pub async fn start(settings: Settings, engine: Engine, plugins: Arc<Plugins>) -> Result<Node, StartError> {
+    /// For settings that contradict themselves, and for a journal that cannot be read; see [`StartError`].
+    pub async fn start(
+        settings: Settings,
+        engine: Engine,
+        plugins: Arc<Plugins>,
+        journal: Option<Journal>,
+    ) -> Result<Node, StartError> {
         let pairs = pairs(&settings)?;
         let options = &settings.options;
-        let max_sessions = options.max_sessions.min(engine.capacity()).max(1);
-        if max_sessions < options.max_sessions {
-            tracing::warn!(
-                wanted = options.max_sessions,
-                max_sessions,
-                "the engine holds fewer sessions than `max-sessions`; pulling slows when they are all in use"
-            );
-        }
         let pull_options = PullOptions {
-            max_sessions,
+            max_sessions: options.max_sessions.max(1),
             pull_count: usize::try_from(options.pull_count).unwrap_or(usize::MAX).max(1),
             max_delay: options.max_pull_delay,
             error_rest: options.mcr_pull_after_error_timeout,
@@ -77,17 +94,20 @@ impl Node {
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
         let pulls = Arc::new(Pulls::new(PullScheduler::new(pull_options, &limits, &pairs)));
 
+        let (stop, stopped) = watch::channel(None);
         let shared = Arc::new(Shared {
             facts: facts(&settings),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,
             plugins,
+            book: journal.map(Book::new),
+            stop,
             pulls,
             directory: Directory::default(),
             counters: Counters::default(),
             settings,
         });
-        let (stop, stopped) = watch::channel(None);
+        let mut recovered = recovery::recover(&shared).await.map_err(|error| StartError::Journal(error.to_string()))?;
         let mut links = JoinSet::new();
         let mut senders = Vec::new();
         for index in 0..shared.settings.links.len() {
@@ -95,7 +115,10 @@ impl Node {
             let (sender, receiver) = mpsc::channel(2 * shared.settings.strategies.len().max(1));
             senders.push(sender);
             let agents = agents(&shared.settings);
-            if let Some(task) = LinkTask::new(shared.clone(), index, agents, receiver, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, stopped.clone()) {
+                for session in recovered.remove(&index).unwrap_or_default() {
+                    task.restore(session);
+                }
                 links.spawn(task.run());
             }
         }
@@ -105,8 +128,9 @@ impl Node {
             senders,
             shared.settings.strategies.clone(),
             shared.plugins.clone(),
+            shared.book.as_ref().map(|book| book.journal.health()),
         ));
-        Ok(Node { shared, started_at: wall_clock(), stop, links, _pulls: pulling })
+        Ok(Node { shared, started_at: wall_clock(), links, _pulls: pulling })
     }
 
     /// The node at this moment.
@@ -117,7 +141,7 @@ impl Node {
             name: settings.name.clone(),
             cluster: settings.cluster.clone(),
             started_at: self.started_at,
-            pulling: self.stop.borrow().is_none(),
+            pulling: self.shared.stop.borrow().is_none(),
             links: settings
                 .links
                 .iter()
@@ -134,13 +158,19 @@ impl Node {
                 .collect(),
             pulls: self.pull_status(),
             sessions: shared.directory.status(settings),
+            journal: shared.book.as_ref().map(|book| JournalStatus {
+                problem: book.problem().unwrap_or_default(),
+                recovered: book.recovered.load(Ordering::Relaxed),
+                turns: book.turns.load(Ordering::Relaxed),
+            }),
             counters: shared.counters.status(),
         }
     }
 
     fn pull_status(&self) -> Vec<PullStatus> {
         let settings = &self.shared.settings;
-        let stopped = self.stop.borrow().is_some();
+        let stopped = self.shared.stop.borrow().is_some();
+        let journal = self.shared.book.as_ref().and_then(Book::problem).unwrap_or_default();
         let now = tokio::time::Instant::now().into_std();
         self.shared
             .pulls
@@ -151,6 +181,7 @@ impl Node {
                     _ if stopped => (PullState::Stopped, 0, Duration::ZERO),
                     Doing::LinkDown => (PullState::LinkDown, 0, Duration::ZERO),
                     Doing::NoPlugin => (PullState::NoPlugin, 0, Duration::ZERO),
+                    Doing::Held => (PullState::JournalDown, 0, Duration::ZERO),
                     Doing::Asked(asked) => (PullState::Pulling, asked, Duration::ZERO),
                     Doing::Full => (PullState::Full, 0, Duration::ZERO),
                     Doing::Resting(rest) => (PullState::Resting, 0, rest),
@@ -161,27 +192,87 @@ impl Node {
                     state,
                     asked,
                     rest_ms: u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
-                    problem,
+                    problem: if state == PullState::JournalDown { journal.clone() } else { problem },
                 }
             })
             .collect()
     }
 
-    /// Hands a running session an event from outside: `message`, with this name and JSON text.
+    /// Hands a session an event from outside: `message`, with this name and JSON text. When this returns it
+    /// is in the journal, where there is one, and the session will get it whatever becomes of the node. A
+    /// `key` tells a repeat from another event: what the session was sent with the same key before is not
+    /// sent again; none: it is another one.
     ///
     /// # Errors
-    /// [`Gone`] when there is no such session on this node, or it takes no more events.
-    pub fn send_event(&self, session: &str, name: &str, data: &str) -> Result<(), Gone> {
-        let session = self.shared.directory.session(session).ok_or(Gone)?;
-        session.deliver(SessionEvent::Message { name: name.to_owned(), data: data.to_owned() })
+    /// When there is no such session, or the event could not be recorded; see [`SendError`].
+    pub async fn send_event(&self, session: &str, key: Option<&str>, name: &str, data: &str) -> Result<(), SendError> {
+        let shared = &self.shared;
+        let card = shared.directory.card(session).ok_or(SendError::Gone)?;
+        let target = card.session.get().ok_or(SendError::Gone)?;
+        let message = |key: String| SessionEvent::Message { key, name: name.to_owned(), data: data.to_owned() };
+        let Some(book) = &shared.book else {
+            return target.deliver(message(String::new())).map_err(|Gone| SendError::Gone);
+        };
+        if target.end().is_some() {
+            return Err(SendError::Gone);
+        }
+        let is_given = key.is_some();
+        let key = key.map_or_else(jackfield_world::unique_id, str::to_owned);
+        if is_given && !card.told(&key) {
+            // It waits for the session to take it.
+            return Ok(());
+        }
+        let sent = self.record_and_send(book, &card, target, &key, is_given, message(key.clone())).await;
+        if sent != Ok(true) {
+            card.took(&key);
+        }
+        sent.map(drop)
+    }
+
+    /// Whether it was sent; otherwise it was before, and the session has taken it.
+    async fn record_and_send(
+        &self,
+        book: &Book,
+        card: &Arc<Card>,
+        target: &Session,
+        key: &str,
+        is_given: bool,
+        event: SessionEvent,
+    ) -> Result<bool, SendError> {
+        let SessionEvent::Message { name, data, .. } = &event else { return Ok(false) };
+        let row =
+            MessageRow { session: card.id.to_string(), key: key.to_owned(), name: name.clone(), data: data.clone() };
+        book.message(&self.shared, card, row).await.map_err(|error| SendError::Journal(error.to_string()))?;
+        if is_given {
+            let stored = book.journal.history(&card.id).await.map_err(|e| SendError::Journal(e.to_string()))?;
+            let waits = stored.is_some_and(|stored| stored.messages.iter().any(|message| message.key == key));
+            if !waits {
+                return Ok(false);
+            }
+        }
+        target.deliver(event).map(|()| true).map_err(|Gone| SendError::Gone)
     }
 
     /// Stops pulling, asks the sessions to end, waits for them up to `grace`, ends those that are left,
-    /// gives back what they held, and closes the links. Takes at most 5 s longer than `grace`, and as
-    /// long as a server takes to say good-bye.
-    pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+    /// gives back what they held, closes the links, and commits and closes the journal. Takes at most 5 s
+    /// longer than `grace`, and as long as a server takes to say good-bye. Sessions of a server that cannot
+    /// be reached go on at the next start.
+    pub async fn shutdown(self, grace: Duration) -> ShutdownReport {
+        self.end(Stopping::Drain(grace)).await
+    }
+
+    /// Stops pulling, stops the sessions where they are, waits up to `grace` for what is under way, closes
+    /// the links without giving anything back, and commits and closes the journal. When the node is started
+    /// again its sessions go on; the servers keep their interactions for a while. Without a journal this is
+    /// [`shutdown`](Self::shutdown).
+    pub async fn suspend(self, grace: Duration) -> ShutdownReport {
+        let how = if self.shared.book.is_some() { Stopping::Suspend(grace) } else { Stopping::Drain(grace) };
+        self.end(how).await
+    }
+
+    async fn end(mut self, how: Stopping) -> ShutdownReport {
         self.shared.pulls.tell(PullScheduler::stop);
-        self.stop.send_replace(Some(grace));
+        self.shared.stop.send_replace(Some(how));
         let mut report = ShutdownReport::default();
         while let Some(ended) = self.links.join_next().await {
             match ended {
@@ -189,11 +280,29 @@ impl Node {
                     report.finished += link.finished;
                     report.killed += link.killed;
                     report.given_back += link.given_back;
+                    report.suspended += link.suspended;
                 }
                 Err(error) => tracing::error!(%error, "a link task broke"),
             }
         }
+        if let Some(book) = &self.shared.book {
+            book.journal.clone().close().await;
+        }
         report
+    }
+}
+
+impl Drop for Node {
+    /// Sessions have tasks of their own, which must not go on without the node.
+    fn drop(&mut self) {
+        if let Some(book) = &self.shared.book {
+            book.close();
+        }
+        for card in self.shared.directory.all() {
+            if let Some(session) = card.session.get() {
+                session.kill("the node is gone");
+            }
+        }
     }
 }
 

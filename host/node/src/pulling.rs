@@ -5,6 +5,8 @@
 //! take:
 //!
 //! * sessions + what held pulls ask for ≤ the node's sessions, and the same for each strategy;
+//! * strategies whose sessions misbehave again and again have half of the node's room between them, so
+//!   that sessions that never end do not fill the node: the others always have the other half;
 //! * where room is scarce it is shared out evenly, who has waited longest comes first, and pulls are
 //!   held only for a moment, so that an idle strategy does not keep room from a busy one;
 //! * after error 42, 83, 107, 108 or 109 that (link, strategy) alone rests for
@@ -19,6 +21,9 @@ const SCARCE_DELAY: Duration = Duration::from_secs(1);
 const NOT_HELD: Duration = Duration::from_millis(20);
 /// The pause after an empty answer that was not held.
 const NOT_HELD_PAUSE: Duration = Duration::from_millis(200);
+
+/// Strategies that misbehave share one in so many of the node's sessions.
+const MISBEHAVING_SHARE: usize = 2;
 
 /// The options the scheduler works by.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +68,8 @@ pub(crate) struct Pull {
 pub(crate) enum Doing {
     LinkDown,
     NoPlugin,
+    /// Nothing is recorded.
+    Held,
     Asked(usize),
     Full,
     Resting(Duration),
@@ -95,6 +102,7 @@ struct Room {
     sessions: usize,
     asked: usize,
     plugin: bool,
+    misbehaves: bool,
 }
 
 impl Room {
@@ -111,6 +119,8 @@ pub(crate) struct PullScheduler {
     strategies: Vec<Room>,
     node: Room,
     stopped: bool,
+    /// What is pulled could not be recorded.
+    held: bool,
     sequence: u64,
 }
 
@@ -118,7 +128,7 @@ impl PullScheduler {
     /// `strategies`: the most sessions of each, 0 for no bound of its own. `pulls`: the pairs of link
     /// and strategy, by index. Every link is down.
     pub fn new(options: PullOptions, strategies: &[usize], pulls: &[(usize, usize)]) -> PullScheduler {
-        let room = |max| Room { max, sessions: 0, asked: 0, plugin: true };
+        let room = |max| Room { max, sessions: 0, asked: 0, plugin: true, misbehaves: false };
         PullScheduler {
             options,
             entries: pulls
@@ -137,6 +147,7 @@ impl PullScheduler {
             strategies: strategies.iter().map(|&max| room(if max == 0 { options.max_sessions } else { max })).collect(),
             node: room(options.max_sessions),
             stopped: false,
+            held: false,
             sequence: 0,
         }
     }
@@ -172,26 +183,38 @@ impl PullScheduler {
         }
     }
 
+    /// Whether the strategy's sessions misbehave.
+    pub fn set_misbehaves(&mut self, strategy: usize, misbehaves: bool) {
+        if let Some(room) = self.strategies.get_mut(strategy) {
+            room.misbehaves = misbehaves;
+        }
+    }
+
     /// No more pulls.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
+    /// No more pulls for now, or pulls again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     /// The next pull that may be made now. It is made, as far as the scheduler is concerned.
     pub fn next(&mut self, now: Instant) -> Option<Pull> {
-        if self.stopped {
+        if self.stopped || self.held {
             return None;
         }
         let ready: Vec<usize> = (0..self.entries.len()).filter(|&index| self.is_ready(index, now)).collect();
         let index = *ready.iter().min_by_key(|&&index| self.entries.get(index).map(|entry| entry.since))?;
         let entry = self.entries.get(index)?;
-        let room = self.strategies.get(entry.strategy)?;
+        let left = self.left(entry.strategy);
         let share = |left: usize, among: usize| (left / among.max(1)).max(1).min(left);
         let rivals = ready
             .iter()
             .filter(|&&other| self.entries.get(other).is_some_and(|o| o.strategy == entry.strategy))
             .count();
-        let fair = share(self.node.left(), ready.len()).min(share(room.left(), rivals));
+        let fair = share(self.node.left(), ready.len()).min(share(left, rivals));
         let count = fair.min(self.options.pull_count);
         if count == 0 {
             return None;
@@ -257,7 +280,15 @@ impl PullScheduler {
         }
     }
 
-    /// A session that was counted by [`answered`](Self::answered) has ended.
+    /// A session from the journal goes on, whether or not there is room.
+    pub fn resumed(&mut self, strategy: usize) {
+        self.node.sessions += 1;
+        if let Some(room) = self.strategies.get_mut(strategy) {
+            room.sessions += 1;
+        }
+    }
+
+    /// A session that was counted by [`resumed`](Self::resumed) or [`answered`](Self::answered) has ended.
     pub fn session_ended(&mut self, strategy: usize) {
         self.node.sessions = self.node.sessions.saturating_sub(1);
         if let Some(room) = self.strategies.get_mut(strategy) {
@@ -269,7 +300,7 @@ impl PullScheduler {
     pub fn wake_at(&self) -> Option<Instant> {
         self.entries
             .iter()
-            .filter(|entry| entry.up && !self.stopped)
+            .filter(|entry| entry.up && !self.stopped && !self.held)
             .filter_map(|entry| match entry.state {
                 State::Resting { until } => Some(until),
                 _ => None,
@@ -287,6 +318,7 @@ impl PullScheduler {
                     _ if !entry.up => Doing::LinkDown,
                     _ if !plugin => Doing::NoPlugin,
                     State::Asked { count, .. } => Doing::Asked(count),
+                    _ if self.held => Doing::Held,
                     State::Resting { until } => Doing::Resting(until.saturating_duration_since(now)),
                     State::Idle => Doing::Full,
                 };
@@ -303,8 +335,20 @@ impl PullScheduler {
                     State::Resting { until } => until <= now,
                     State::Asked { .. } => false,
                 }
-                && self.strategies.get(entry.strategy).is_some_and(|room| room.plugin && room.left() > 0)
+                && self.strategies.get(entry.strategy).is_some_and(|room| room.plugin)
+                && self.left(entry.strategy) > 0
         })
+    }
+
+    /// Sessions that may be added to the strategy's, as far as its own bounds go.
+    fn left(&self, strategy: usize) -> usize {
+        let Some(room) = self.strategies.get(strategy) else { return 0 };
+        if !room.misbehaves {
+            return room.left();
+        }
+        let theirs: usize =
+            self.strategies.iter().filter(|room| room.misbehaves).map(|room| room.sessions + room.asked).sum();
+        room.left().min((self.node.max / MISBEHAVING_SHARE).max(1).saturating_sub(theirs))
     }
 
     fn current(&self, id: PullId) -> Option<&Entry> {

@@ -69,6 +69,33 @@ fn a_missing_plugin_is_not_pulled() {
 }
 
 #[test]
+fn nothing_is_pulled_while_nothing_is_recorded() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    scheduler.hold(true);
+    assert_eq!(all(&mut scheduler, now), []);
+    assert_eq!(scheduler.status(now)[0].2, Doing::Held);
+    scheduler.hold(false);
+    assert_eq!(all(&mut scheduler, now).len(), 1);
+}
+
+#[test]
+fn sessions_from_the_journal_take_up_room_even_where_there_is_none() {
+    let mut scheduler = PullScheduler::new(options(2, 10), &[0], &[(0, 0)]);
+    let now = Instant::now();
+    for _ in 0..3 {
+        scheduler.resumed(0);
+    }
+    scheduler.link_up(0);
+    assert_eq!(all(&mut scheduler, now), []);
+    scheduler.session_ended(0);
+    assert_eq!(all(&mut scheduler, now), []);
+    scheduler.session_ended(0);
+    assert_eq!(all(&mut scheduler, now).iter().map(|pull| pull.count).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
 fn scarce_room_is_shared_and_pulls_are_short() {
     let mut scheduler = PullScheduler::new(options(10, 100), &[0, 3], &[(0, 0), (0, 1), (1, 0), (1, 1)]);
     scheduler.link_up(0);
@@ -78,6 +105,29 @@ fn scarce_room_is_shared_and_pulls_are_short() {
     assert_eq!(pulls.len(), 4);
     assert!(pulls.iter().all(|pull| pull.delay == SECOND && (1..=3).contains(&pull.count)), "{pulls:?}");
     assert!(pulls.iter().filter(|pull| pull.strategy == 1).map(|pull| pull.count).sum::<usize>() <= 3);
+}
+
+#[test]
+fn strategies_that_misbehave_leave_half_of_the_node_to_the_others() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0, 0, 0], &[(0, 0), (0, 1), (0, 2)]);
+    scheduler.set_misbehaves(0, true);
+    scheduler.set_misbehaves(1, true);
+    scheduler.link_up(0);
+    let now = Instant::now();
+    // Sessions that never end, of everybody.
+    for _ in 0..20 {
+        for pull in all(&mut scheduler, now) {
+            assert!(scheduler.answered(pull.id, now, pull.count));
+        }
+    }
+    let of = |scheduler: &PullScheduler, strategy: usize| scheduler.strategies[strategy].sessions;
+    assert_eq!((of(&scheduler, 0) + of(&scheduler, 1), of(&scheduler, 2)), (5, 5));
+    // Of whom nothing is said may have everything.
+    scheduler.set_misbehaves(0, false);
+    scheduler.set_misbehaves(1, false);
+    (0..5).for_each(|_| scheduler.session_ended(2));
+    let asked: usize = all(&mut scheduler, now).iter().map(|pull| pull.count).sum();
+    assert_eq!(asked, 5);
 }
 
 #[test]

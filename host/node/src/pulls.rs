@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jackfield_strategy::Plugins;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::pulling::{Pull, PullScheduler};
 use crate::settings::StrategySettings;
@@ -51,14 +51,32 @@ pub(crate) async fn run(
     links: Vec<mpsc::Sender<Pull>>,
     strategies: Vec<StrategySettings>,
     plugins: Arc<Plugins>,
+    mut health: Option<watch::Receiver<Option<String>>>,
 ) {
+    let mut held = false;
     let mut warned = vec![false; strategies.len()];
     loop {
+        if let Some(health) = &mut health {
+            let is_ill = health.borrow_and_update().is_some();
+            if std::mem::replace(&mut held, is_ill) != is_ill {
+                pulls.lock().hold(is_ill);
+                if is_ill {
+                    tracing::error!("the journal does not record: nothing is pulled until it does");
+                } else {
+                    tracing::info!("the journal records again");
+                }
+            }
+        }
         let mut missing = false;
         for (index, strategy) in strategies.iter().enumerate() {
-            let present = plugins.get(&strategy.plugin).is_some();
+            let plugin = plugins.get(&strategy.plugin);
+            let present = plugin.is_some();
             missing |= !present;
-            pulls.lock().set_plugin(index, present);
+            {
+                let mut scheduler = pulls.lock();
+                scheduler.set_plugin(index, present);
+                scheduler.set_misbehaves(index, plugin.is_some_and(|plugin| plugin.misbehaves()));
+            }
             let Some(warned) = warned.get_mut(index) else { continue };
             if !present && !*warned {
                 tracing::warn!(
@@ -91,10 +109,23 @@ pub(crate) async fn run(
         let check = missing.then(|| tokio::time::Instant::now().into_std() + PLUGIN_CHECK);
         let wake_at = [wake_at, check].into_iter().flatten().min();
         tokio::select! {
+            biased;
             () = pulls.changed.notified() => {}
             () = sleep_until(wake_at) => {}
+            () = changed(&mut health) => {}
         }
     }
+}
+
+/// The journal's health has changed.
+async fn changed(health: &mut Option<watch::Receiver<Option<String>>>) {
+    if let Some(health) = health
+        && health.changed().await.is_ok()
+    {
+        return;
+    }
+    // There is none, or it was closed and says nothing more.
+    std::future::pending().await
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -2,10 +2,10 @@
 //! interaction came from, and the answer an event for the session.
 //!
 //! Each request carries the idempotency key `<session>:<request id>`, so that its effect happens once
-//! however often it is sent.
+//! however often it is sent. It stays on the session's card until the session was told its outcome; what
+//! is there when the link comes up is asked again (`reclaim`).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jackfield_link::LinkError;
@@ -16,13 +16,14 @@ use jackfield_protocol::v1::{
     RequestStopProcessing,
 };
 use jackfield_strategy::contract::{self, Destination, Failure, Outcome};
-use jackfield_strategy::{Request, SessionEvent, Turn};
+use jackfield_strategy::{Pending, Request, SessionEvent, Turn};
 
 use crate::failures::{HostError, refused};
 use crate::link::LinkTask;
 use crate::messages::Step;
 use crate::pulling::Pull;
-use crate::sessions::Running;
+use crate::reclaim::Phase;
+use crate::recording::message_key;
 
 /// Requests one session may have unanswered; more fail at once.
 const UNANSWERED_BY_SESSION: usize = 4_096;
@@ -36,14 +37,18 @@ pub(crate) enum Purpose {
     Pull(Pull),
     /// The end of a held pull, at a shutdown.
     CancelPull,
+    /// What this node still holds on this server (`reclaim`).
+    Reclaim,
+    /// Whether a strategy's request was carried out over an earlier connection (`reclaim`).
+    Probe { session: Arc<str>, request: u64, then: Then },
     /// A strategy's request.
     Strategy { session: Arc<str>, request: u64, then: Then },
     /// An invitation to an agent; its end comes as an event (`targets`).
-    Deliver { interaction: String },
+    Deliver { interaction: String, number: u64 },
     /// An interaction as it is now, after somebody else changed it (`changes`).
     Refresh { session: Arc<str>, interaction: String },
     /// Getting an interaction back that no agent took (`targets`).
-    TakeBack { interaction: String },
+    TakeBack { interaction: String, number: u64 },
     /// What a session left behind goes back to its queue, or aside (`endings`).
     Leave { session: Option<Arc<str>>, interaction: String, how: Leaving },
     /// An interaction in `orchestration_system` that is ours to remove (`messages`).
@@ -81,56 +86,52 @@ pub(crate) enum Leaving {
 impl LinkTask {
     /// What a session asked for in one turn.
     pub(crate) fn turn(&mut self, turn: Turn) {
-        let Some(running) = self.sessions.get(&turn.session) else { return };
-        running.card.turns.store(turn.number, Ordering::Relaxed);
+        let asked_at = turn.clock.wall_ms();
         for (request, what) in turn.requests {
-            let Some(running) = self.sessions.get_mut(&turn.session) else { return };
-            let refused = if running.unanswered >= UNANSWERED_BY_SESSION {
-                let most = format!("a session may have {UNANSWERED_BY_SESSION} requests unanswered; wait for some");
-                Err(HostError::TooManyRequests.with(most))
-            } else {
-                self.strategy_request(&turn.session, request, what)
-            };
-            if let Err(failure) = refused
-                && let Some(running) = self.sessions.get_mut(&turn.session)
-            {
-                running.failed(request, failure);
+            let Some(running) = self.sessions.get(&turn.session) else { return };
+            let needs_no_link = matches!(what, Request::SendEvent { .. });
+            running.card.asked(request, Pending { request: what, asked_at });
+            match &mut self.phase {
+                Phase::Up => self.carry_out(&turn.session, request),
+                _ if needs_no_link => self.carry_out(&turn.session, request),
+                // After what was asked before.
+                Phase::Resuming { todo } => todo.push_back((turn.session.clone(), request)),
+                // Asked once the link is up.
+                Phase::Down | Phase::Probing { .. } | Phase::Reclaiming { .. } => {}
             }
         }
     }
 
-    fn strategy_request(&mut self, session: &Arc<str>, request: u64, what: Request) -> Result<(), Failure> {
+    /// Does what a request without an outcome asks for.
+    pub(crate) fn carry_out(&mut self, session: &Arc<str>, request: u64) {
+        let Some(running) = self.sessions.get(session) else { return };
+        let Some(Pending { request: what, asked_at }) = running.card.pending(request) else { return };
+        let done = if running.card.unanswered() > UNANSWERED_BY_SESSION {
+            let most = format!("a session may have {UNANSWERED_BY_SESSION} requests unanswered; wait for some");
+            Err(HostError::TooManyRequests.with(most))
+        } else {
+            self.strategy_request(session, request, what, asked_at)
+        };
+        if let Err(failure) = done
+            && let Some(running) = self.sessions.get_mut(session)
+        {
+            running.failed(request, failure);
+        }
+    }
+
+    fn strategy_request(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        what: Request,
+        asked_at: u64,
+    ) -> Result<(), Failure> {
+        if let Some(Lasting { interaction, ask, then }) = lasting(&what)? {
+            self.check_held(session, &interaction)?;
+            self.ask(session, request, ask, "", then, Duration::ZERO);
+            return Ok(());
+        }
         match what {
-            Request::UpdateUserData { interaction, pairs } => {
-                let changed = Some(key_values(pairs)?);
-                self.about(session, request, &interaction, Then::Done, |interaction_id| {
-                    Ask::ChangeProperties(RequestChangeProperties { interaction_id, changed, ..Default::default() })
-                })
-            }
-            Request::DeleteUserData { interaction, keys } => {
-                self.about(session, request, &interaction, Then::Done, |interaction_id| {
-                    Ask::ChangeProperties(RequestChangeProperties {
-                        interaction_id,
-                        deleted: keys,
-                        ..Default::default()
-                    })
-                })
-            }
-            Request::PlaceInQueue { interaction, queue } => {
-                self.place_in_queue(session, request, interaction, queue, Outcome::Done)
-            }
-            Request::StopProcessing { interaction, reason } => {
-                let then = Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done };
-                self.about(session, request, &interaction, then, |interaction_id| {
-                    Ask::StopProcessing(RequestStopProcessing { interaction_id, reason: reason.unwrap_or_default() })
-                })
-            }
-            Request::AttachVirtualQueue { interaction, virtual_queue: _, added } => {
-                let added = Some(key_values(added)?);
-                self.about(session, request, &interaction, Then::Done, |interaction_id| {
-                    Ask::ChangeProperties(RequestChangeProperties { interaction_id, added, ..Default::default() })
-                })
-            }
             Request::CallService { server, service, method, parameters, user_data, timeout_ms } => {
                 let ask = Request3rdServer {
                     app_name: server,
@@ -150,27 +151,15 @@ impl LinkTask {
                 self.send_message(session, request, interaction, server);
                 Ok(())
             }
-            Request::Route(route) => self.route(session, request, route),
+            Request::Route(route) => self.route(session, request, route, asked_at),
             Request::CancelRoute(submit) => self.cancel_route(session, request, submit),
-            Request::Deliver { interaction, to } => match to {
-                Destination::Agent(_) | Destination::Place(_) => {
-                    self.deliver_directly(session, request, interaction, to)
-                }
-                Destination::InteractionQueue(queue) => {
-                    self.place_in_queue(session, request, interaction, queue, Outcome::Done)
-                }
-                Destination::Workbin(workbin) => {
-                    let then = Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done };
-                    self.about(session, request, &interaction, then, |interaction_id| {
-                        Ask::PlaceInWorkbin(RequestPlaceInWorkbin {
-                            interaction_id,
-                            workbin: Some(contract::workbin_to_protocol(workbin)),
-                            ..Default::default()
-                        })
-                    })
-                }
-            },
+            Request::Deliver { interaction, to } => self.deliver_directly(session, request, interaction, to),
             Request::SendEvent { session: to, name, data } => self.send_event(session, request, &to, name, data),
+            Request::UpdateUserData { .. }
+            | Request::DeleteUserData { .. }
+            | Request::PlaceInQueue { .. }
+            | Request::StopProcessing { .. }
+            | Request::AttachVirtualQueue { .. } => Ok(()),
         }
     }
 
@@ -178,14 +167,14 @@ impl LinkTask {
         &mut self,
         session: &Arc<str>,
         request: u64,
-        interaction: String,
-        queue: String,
+        interaction: &str,
+        queue: &str,
         outcome: Outcome,
     ) -> Result<(), Failure> {
-        let then = Then::Gone { interaction: interaction.clone(), outcome };
-        self.about(session, request, &interaction, then, |interaction_id| {
-            Ask::PlaceInQueue(RequestPlaceInQueue { interaction_id, queue, ..Default::default() })
-        })
+        self.check_held(session, interaction)?;
+        let Lasting { ask, then, .. } = placed(interaction, queue, outcome);
+        self.ask(session, request, ask, "", then, Duration::ZERO);
+        Ok(())
     }
 
     fn send_event(
@@ -199,26 +188,13 @@ impl LinkTask {
         let Some(target) = self.shared.directory.session(to) else {
             return Err(HostError::SessionUnknown.with(format!("there is no session `{to}` on this node")));
         };
-        if target.deliver(SessionEvent::Message { name, data }).is_err() {
+        let key = if self.shared.book.is_some() { message_key(session, request) } else { String::new() };
+        if target.deliver(SessionEvent::Message { key, name, data }).is_err() {
             return Err(HostError::SessionNotReading.with(format!("session `{to}` takes no more events")));
         }
         if let Some(running) = self.sessions.get_mut(session) {
             running.done(request, Outcome::Done);
         }
-        Ok(())
-    }
-
-    /// Sends a request about an interaction the session must hold.
-    fn about(
-        &mut self,
-        session: &Arc<str>,
-        request: u64,
-        interaction: &str,
-        then: Then,
-        message: impl FnOnce(String) -> Ask,
-    ) -> Result<(), Failure> {
-        self.check_held(session, interaction)?;
-        self.ask(session, request, message(interaction.to_owned()), "", then, Duration::ZERO);
         Ok(())
     }
 
@@ -244,9 +220,6 @@ impl LinkTask {
         then: Then,
         wait: Duration,
     ) {
-        if let Some(running) = self.sessions.get_mut(session) {
-            running.unanswered += 1;
-        }
         let key = format!("{session}:{request}{step}");
         let purpose = Purpose::Strategy { session: session.clone(), request, then };
         let within = self.shared.settings.options.request_timeout.saturating_add(wait);
@@ -261,9 +234,6 @@ impl LinkTask {
         then: Then,
         answer: Result<Answer, LinkError>,
     ) {
-        if let Some(running) = self.sessions.get_mut(session) {
-            running.unanswered = running.unanswered.saturating_sub(1);
-        }
         let answer = match (then, answer) {
             (Then::Message(step), answer) => self.message_answer(session, request, step, answer),
             (_, Err(error)) => Some(Err(failure(error))),
@@ -296,18 +266,20 @@ impl LinkTask {
             Purpose::Strategy { session, request, .. } => {
                 tracing::warn!(server = self.server, session = &**session, request, "the server does not answer");
                 if let Some(running) = self.sessions.get_mut(session) {
-                    running.unanswered = running.unanswered.saturating_sub(1);
                     running.failed(*request, HostError::Timeout.with("the server did not answer in time"));
                 }
                 let session = session.clone();
                 self.settle(&session);
             }
             Purpose::Pull(pull) => {
-                let chance = rand::random();
+                let chance = jackfield_world::chance();
                 self.shared.pulls.tell(|pulls| {
                     pulls.failed(pull.id, self.now, "the server did not answer the pull", false, chance);
                 });
             }
+            Purpose::Probe { .. } => self.probed(),
+            // A server that does not answer this is not there: the next connection starts over.
+            Purpose::Reclaim => self.cut(),
             _ => {}
         }
     }
@@ -316,7 +288,7 @@ impl LinkTask {
     pub(crate) fn late_answer(&mut self, purpose: Purpose, answer: Result<Answer, LinkError>) {
         match (purpose, answer) {
             (Purpose::Strategy { session, then: Then::Gone { interaction, .. }, .. }, Ok(Answer::Ack(_)))
-                if self.interactions.get(&interaction) == Some(&session) =>
+                if self.interactions.get(interaction.as_str()) == Some(&session) =>
             {
                 self.lost(&interaction, "the server did it after all");
             }
@@ -327,11 +299,70 @@ impl LinkTask {
     }
 }
 
-impl Running {
-    /// Whether nothing is under way for it any more.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.unanswered == 0
+/// A request that changes what the server keeps: it remembers the answer by the request's key.
+pub(crate) struct Lasting {
+    pub interaction: String,
+    pub ask: Ask,
+    pub then: Then,
+}
+
+/// The request to the server, where it is one that the server remembers.
+///
+/// # Errors
+/// When it cannot be carried by the protocol.
+pub(crate) fn lasting(what: &Request) -> Result<Option<Lasting>, Failure> {
+    let (interaction, ask, then) = match what {
+        Request::UpdateUserData { interaction, pairs } => {
+            let changed = Some(key_values(pairs.clone())?);
+            (interaction, change(interaction, changed, None, Vec::new()), Then::Done)
+        }
+        Request::DeleteUserData { interaction, keys } => {
+            (interaction, change(interaction, None, None, keys.clone()), Then::Done)
+        }
+        Request::AttachVirtualQueue { interaction, added, .. } => {
+            let added = Some(key_values(added.clone())?);
+            (interaction, change(interaction, None, added, Vec::new()), Then::Done)
+        }
+        Request::PlaceInQueue { interaction, queue }
+        | Request::Deliver { interaction, to: Destination::InteractionQueue(queue) } => {
+            return Ok(Some(placed(interaction, queue, Outcome::Done)));
+        }
+        Request::StopProcessing { interaction, reason } => {
+            let (interaction_id, reason) = (interaction.clone(), reason.clone().unwrap_or_default());
+            let ask = Ask::StopProcessing(RequestStopProcessing { interaction_id, reason });
+            (interaction, ask, Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done })
+        }
+        Request::Deliver { interaction, to: Destination::Workbin(workbin) } => {
+            let ask = Ask::PlaceInWorkbin(RequestPlaceInWorkbin {
+                interaction_id: interaction.clone(),
+                workbin: Some(contract::workbin_to_protocol(workbin.clone())),
+                ..Default::default()
+            });
+            (interaction, ask, Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done })
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Lasting { interaction: interaction.clone(), ask, then }))
+}
+
+pub(crate) fn placed(interaction: &str, queue: &str, outcome: Outcome) -> Lasting {
+    let place =
+        RequestPlaceInQueue { interaction_id: interaction.to_owned(), queue: queue.to_owned(), ..Default::default() };
+    Lasting {
+        interaction: interaction.to_owned(),
+        ask: Ask::PlaceInQueue(place),
+        then: Then::Gone { interaction: interaction.to_owned(), outcome },
     }
+}
+
+fn change(interaction: &str, changed: Option<KeyValueList>, added: Option<KeyValueList>, deleted: Vec<String>) -> Ask {
+    Ask::ChangeProperties(RequestChangeProperties {
+        interaction_id: interaction.to_owned(),
+        changed,
+        added,
+        deleted,
+        ..Default::default()
+    })
 }
 
 /// A strategy's key-value list; the strategy crate has checked it already.

@@ -1,26 +1,27 @@
 //! The sessions of one link and what they hold: starting them, reaching them, and the affinity from
 //! interactions to them.
 //!
-//! A session is in the table from the moment its interaction was pulled until everything it held has
-//! gone somewhere (`endings`).
+//! A session is in the table from the moment its interaction was pulled, or the node found it in its
+//! journal, until everything it held has gone somewhere (`endings`). Most of them wait, so there is
+//! little of each.
 
-use std::collections::HashMap;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 
-use futures_util::FutureExt;
 use jackfield_protocol::v1::{EventPulledInteractions, PulledInteraction};
 use jackfield_routing::RouteId;
-use jackfield_strategy::contract::{self, Failure, KvPair, KvValue, Outcome};
-use jackfield_strategy::{Session, SessionEnd, SessionEvent, SessionStart};
-use uuid::Uuid;
+use jackfield_strategy::contract::{self, Failure, Interaction, InteractionState, KvPair, KvValue, Outcome};
+use jackfield_strategy::{From as Begins, Origin, Request, SessionEnd, SessionEvent, SessionStart};
 
+use crate::card::Card;
 use crate::link::LinkTask;
 use crate::pulling::Pull;
-use crate::shared::{Card, count, wall_clock};
-use crate::status::SessionState;
+use crate::recording::Recorder;
+use crate::shared::count;
 
 /// User data key: how often the interaction has failed in a session.
 pub(crate) const FAILURES_KEY: &str = "JackfieldFailures";
@@ -29,6 +30,8 @@ pub(crate) const FAILURE_REASON_KEY: &str = "JackfieldFailureReason";
 
 /// Messages a session made of which it is remembered who made them.
 const MESSAGES_REMEMBERED: usize = 64;
+/// Names of queues and media types that are kept once for all.
+const NAMES: usize = 4_096;
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -36,32 +39,29 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) struct Running {
     pub card: Arc<Card>,
     pub held: Vec<Held>,
-    /// Requests that have not been answered, deliveries included. A wait for a target is not one.
-    pub unanswered: usize,
     /// Waits for a target, by the request that asked.
-    pub routes: HashMap<u64, RouteId>,
+    pub routes: Vec<(u64, RouteId)>,
     /// Messages made, and the server to ask to send them.
-    messages: Vec<(String, MessageServer)>,
-    /// Events that came before its instance had room.
-    early: Vec<SessionEvent>,
+    pub messages: Vec<(String, MessageServer)>,
     /// It was asked to stop: what it leaves behind is no failure.
     pub stopping: bool,
-    /// It is to be killed, and its instance has no room yet.
-    killed: Option<String>,
-    pub end: Option<SessionEnd>,
+    pub end: Option<Box<SessionEnd>>,
     /// Interactions are being given back.
     pub settling: bool,
 }
 
 /// An interaction a session holds.
+#[derive(Debug)]
 pub(crate) struct Held {
-    pub id: String,
-    pub queue: String,
-    pub media_type: String,
+    pub id: Arc<str>,
+    pub queue: Arc<str>,
+    pub media_type: Arc<str>,
     pub received_at: i64,
     pub failures: i32,
     /// It waits for a target, or is being delivered.
     pub busy: bool,
+    /// The interaction as the session knows it, in short; 0: it changed it itself.
+    pub known: u64,
 }
 
 /// Where a message is made or sent.
@@ -74,37 +74,53 @@ pub(crate) enum MessageServer {
 }
 
 impl Running {
+    pub fn new(card: Arc<Card>, held: Vec<Held>) -> Running {
+        Running { card, held, routes: Vec::new(), messages: Vec::new(), stopping: false, end: None, settling: false }
+    }
+
     pub fn holds(&self, interaction: &str) -> Option<&Held> {
-        self.held.iter().find(|held| held.id == interaction)
+        self.held.iter().find(|held| *held.id == *interaction)
     }
 
     pub fn held_mut(&mut self, interaction: &str) -> Option<&mut Held> {
-        self.held.iter_mut().find(|held| held.id == interaction)
+        self.held.iter_mut().find(|held| *held.id == *interaction)
     }
 
-    pub fn tell(&mut self, event: SessionEvent) {
-        match self.card.session.get() {
+    pub fn tell(&self, event: SessionEvent) {
+        if let Some(session) = self.card.session.get() {
             // A session that has ended does not need to know.
-            Some(session) => {
-                let _ = session.deliver(event);
-            }
-            None => self.early.push(event),
+            let _ = session.deliver(event);
         }
     }
 
+    /// A request has this outcome, unless it had one before.
     pub fn done(&mut self, request: u64, outcome: Outcome) {
+        let Some(asked) = self.card.answered(request) else { return };
+        if let Request::UpdateUserData { interaction, .. }
+        | Request::DeleteUserData { interaction, .. }
+        | Request::AttachVirtualQueue { interaction, .. } = &asked.request
+            && let Some(held) = self.held_mut(interaction)
+        {
+            held.known = 0;
+        }
         self.tell(SessionEvent::RequestDone { request, outcome });
     }
 
+    /// A request failed, unless it had an outcome before.
     pub fn failed(&mut self, request: u64, failure: Failure) {
-        self.tell(SessionEvent::RequestFailed { request, failure });
+        if self.card.answered(request).is_some() {
+            self.tell(SessionEvent::RequestFailed { request, failure });
+        }
     }
 
-    pub fn kill(&mut self, reason: &str) {
-        match self.card.session.get() {
-            Some(session) => session.kill(reason),
-            None => self.killed = Some(reason.to_owned()),
+    pub fn kill(&self, reason: &str) {
+        if let Some(session) = self.card.session.get() {
+            session.kill(reason);
         }
+    }
+
+    pub fn route(&self, request: u64) -> Option<RouteId> {
+        self.routes.iter().find(|(of, _)| *of == request).map(|(_, route)| *route)
     }
 
     pub fn remember_message(&mut self, interaction: String, server: MessageServer) {
@@ -158,90 +174,84 @@ impl LinkTask {
 
     /// Starts the session of one interaction. Room for it is counted already.
     fn start(&mut self, strategy: usize, plugin: &jackfield_strategy::Plugin, pulled: PulledInteraction) {
-        let Some(interaction) = pulled.interaction else {
+        let (Some(interaction), Some(facts)) = (pulled.interaction, self.shared.facts.get(strategy).cloned()) else {
             self.shared.pulls.tell(|pulls| pulls.session_ended(strategy));
             return;
         };
         // The server took it back from another session of ours. This answer has overtaken the revocation.
-        if self.interactions.contains_key(&interaction.interaction_id) {
+        if self.interactions.contains_key(interaction.interaction_id.as_str()) {
             self.lost(&interaction.interaction_id, "the interaction server took it back");
             self.overtaken.insert(interaction.interaction_id.clone());
         }
-        let id: Arc<str> = Uuid::now_v7().simple().to_string().into();
-        let user_data = interaction.user_data.as_ref();
-        let held = Held {
-            id: interaction.interaction_id.clone(),
-            queue: interaction.queue.clone(),
-            media_type: interaction.media_type.clone(),
-            received_at: interaction.received_at,
-            failures: user_data.and_then(|data| data.integer(FAILURES_KEY)).unwrap_or(0),
-            busy: false,
-        };
-        let card = Arc::new(Card {
-            id: id.clone(),
-            strategy,
-            link: self.index,
-            plugin: plugin.name().to_owned(),
-            plugin_version: plugin.version().to_owned(),
-            interaction: interaction.interaction_id.clone(),
-            started_at: wall_clock(),
-            turns: 0.into(),
-            state: (SessionState::Running as u8).into(),
-            session: OnceLock::new(),
-        });
-        self.interactions.insert(held.id.clone(), id.clone());
-        self.shared.directory.insert(card.clone());
-        self.sessions.insert(
-            id.clone(),
-            Running {
-                card,
-                held: vec![held],
-                unanswered: 0,
-                routes: HashMap::new(),
-                messages: Vec::new(),
-                early: Vec::new(),
-                stopping: false,
-                killed: None,
-                end: None,
-                settling: false,
-            },
-        );
-        let Some(facts) = self.shared.facts.get(strategy).cloned() else { return };
-        let start = SessionStart {
+        let interaction = contract::interaction(interaction, Some(pulled.view));
+        let held = self.hold(&interaction);
+        let origin = Origin::new(parameters(&pulled.submitter), vec![interaction]);
+        let id: Arc<str> = jackfield_world::unique_id().into();
+        let card = Card::new(id.clone(), (strategy, self.index), plugin.clone(), held.id.clone(), origin.started_at);
+        if self.shared.book.is_some() {
+            card.begins(origin.encode());
+        }
+        let card = Arc::new(card);
+        self.enter(Running::new(card.clone(), vec![held]));
+        let session = self.shared.engine.start(SessionStart {
             id: id.to_string(),
             plugin: plugin.clone(),
-            parameters: parameters(&pulled.submitter),
-            interactions: vec![contract::interaction(interaction, Some(pulled.view))],
             facts,
-            turns: self.turns_sender.clone(),
-            checkpoint: None,
-        };
-        let engine = self.shared.engine.clone();
-        let mut starting: Boxed<(Arc<str>, Session)> = Box::pin(async move { (id, engine.start(start).await) });
-        // There is room, as a rule.
-        match starting.as_mut().now_or_never() {
-            Some((id, session)) => self.started(id, session),
-            None => self.starting.push(starting),
+            journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
+            from: Begins::Origin(Box::new(origin)),
+        });
+        // The only place that sets it for a session that begins.
+        let _ = card.session.set(session);
+    }
+
+    /// A session is in the tables from here on, with what it holds.
+    pub(crate) fn enter(&mut self, running: Running) {
+        let id = running.card.id.clone();
+        for held in &running.held {
+            self.interactions.insert(held.id.clone(), id.clone());
+        }
+        self.shared.directory.insert(running.card.clone());
+        self.sessions.insert(id, running);
+    }
+
+    /// What is known of an interaction that a session holds.
+    pub(crate) fn hold(&mut self, interaction: &Interaction) -> Held {
+        Held {
+            id: interaction.id.as_str().into(),
+            queue: self.name(&interaction.queue),
+            media_type: self.name(&interaction.media_type),
+            received_at: i64::try_from(interaction.received_at).unwrap_or(i64::MAX),
+            failures: failures(&interaction.user_data),
+            busy: false,
+            known: in_short(interaction),
         }
     }
 
-    /// The session's instance has room: it runs.
-    pub(crate) fn started(&mut self, id: Arc<str>, session: Session) {
-        let Some(running) = self.sessions.get_mut(&id) else {
-            session.kill("nobody waits for it");
-            return;
-        };
-        let ended = session.clone();
-        for event in std::mem::take(&mut running.early) {
-            // As in `Running::tell`.
-            let _ = session.deliver(event);
+    /// One copy of a name that many have.
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
         }
-        if let Some(reason) = running.killed.take() {
-            session.kill(&reason);
+        if self.names.len() >= NAMES {
+            self.names.clear();
         }
-        // The only place that sets it.
-        let _ = running.card.session.set(session);
-        self.ends.push(Box::pin(async move { (id, ended.ended().await) }));
+        let name: Arc<str> = name.into();
+        self.names.insert(name.clone());
+        name
+    }
+
+    /// The tasks of these sessions are over: their ends are known, or about to be.
+    pub(crate) fn over(&mut self, sessions: Vec<Arc<str>>) {
+        for id in sessions {
+            let Some(session) = self.sessions.get(&id).and_then(|running| running.card.session.get()) else { continue };
+            match session.end() {
+                Some(end) => self.ended(&id, end),
+                None => {
+                    let session = session.clone();
+                    self.ends.push(Box::pin(async move { (id, session.ended().await) }));
+                }
+            }
+        }
     }
 
     /// The session that holds this interaction.
@@ -255,7 +265,7 @@ impl LinkTask {
         if let Some(session) = self.interactions.remove(interaction)
             && let Some(running) = self.sessions.get_mut(&session)
         {
-            running.held.retain(|held| held.id != interaction);
+            running.held.retain(|held| *held.id != *interaction);
         }
     }
 
@@ -284,6 +294,40 @@ impl LinkTask {
             board.waiting.store(self.routes.len(), Ordering::Relaxed);
             board.agents.store(self.agents.len(), Ordering::Relaxed);
         }
+    }
+}
+
+/// What tells two states of an interaction apart; never 0. The view is left out, which only a pull
+/// tells, and the state, which is the same for all that a session holds.
+pub(crate) fn in_short(interaction: &Interaction) -> u64 {
+    struct Into(DefaultHasher);
+
+    impl Write for Into {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut plain = Interaction { view: None, state: InteractionState::Routing, ..interaction.clone() };
+    // Pairs of different keys have no order to speak of: what we changed the server may keep elsewhere.
+    plain.user_data.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut into = Into(DefaultHasher::new());
+    // Nothing in it cannot be written; were it so, it would only be shown once too often.
+    let written = serde_json::to_writer(&mut into, &plain);
+    if written.is_ok() { into.0.finish().max(1) } else { 0 }
+}
+
+pub(crate) fn failures(user_data: &[KvPair]) -> i32 {
+    let found = user_data.iter().find(|pair| pair.key == FAILURES_KEY);
+    match found.map(|pair| &pair.value) {
+        Some(KvValue::Integer(failures)) => *failures,
+        Some(KvValue::Text(text)) => text.trim().parse().unwrap_or(0),
+        _ => 0,
     }
 }
 

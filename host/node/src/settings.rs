@@ -64,7 +64,8 @@ pub struct AgentSettings {
 pub struct Options {
     /// Rest of a pull after error 42, 83, 107, 108 or 109. Default 120 s, 60 to 3,600.
     pub mcr_pull_after_error_timeout: Duration,
-    /// Sessions at once on this node, never more than the engine can hold. Default 5,000.
+    /// Sessions at once on this node, those that wait included. Default 50,000. How many of them are
+    /// live is the engine's affair.
     pub max_sessions: usize,
     /// Interactions one pull asks for at the most. Default 100, 1 to 1,000.
     pub pull_count: u32,
@@ -83,7 +84,8 @@ pub struct Options {
     pub reconnect_first: Duration,
     /// Longest pause. Default 10 s.
     pub reconnect_max: Duration,
-    /// How long a request to a server may take before it fails. Default 30 s.
+    /// How long a request to a server may take before it fails. Default 30 s. It does not run while the
+    /// link is down.
     pub request_timeout: Duration,
 }
 
@@ -91,7 +93,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             mcr_pull_after_error_timeout: Duration::from_secs(120),
-            max_sessions: 5_000,
+            max_sessions: 50_000,
             pull_count: 100,
             max_pull_delay: Duration::from_secs(10),
             poison_limit: 3,

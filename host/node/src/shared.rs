@@ -1,21 +1,31 @@
-//! What the links of a node share: settings, the engine, the pull scheduler, the directory of
-//! sessions, and counters. None of its locks is held across an await.
+//! What the links of a node share: settings, the engine, the journal, the pull scheduler, the directory
+//! of sessions, and counters. None of its locks is held across an await.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::time::Duration;
 
 use jackfield_strategy::{Engine, Facts, Plugins, Session};
+use tokio::sync::watch;
 
+use crate::card::Card;
+use crate::link::Stopping;
+use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
+use crate::recording::Book;
 use crate::settings::{Settings, StrategySettings};
-use crate::status::{CounterStatus, SessionState, SessionStatus};
+use crate::status::{CounterStatus, SessionStatus};
 
 pub(crate) struct Shared {
     pub settings: Settings,
     pub engine: Engine,
     pub plugins: Arc<Plugins>,
+    /// Where sessions are recorded; none: nowhere.
+    pub book: Option<Book>,
+    /// How the node stops, once it does.
+    pub stop: watch::Sender<Option<Stopping>>,
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
     pub facts: Vec<Arc<dyn Facts>>,
@@ -25,6 +35,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The journal is over, or somebody else's: whatever sessions do from here on would not have happened.
+    /// They are stopped where they are, and the links are closed, which leaves the interactions to whoever
+    /// goes on with them.
+    pub fn journal_is_over(&self, reason: &str) {
+        let is_first = self.stop.send_if_modified(|stop| {
+            let goes_on = stop.is_none();
+            stop.get_or_insert(Stopping::Suspend(Duration::ZERO));
+            goes_on
+        });
+        if is_first {
+            self.pulls.tell(PullScheduler::stop);
+            tracing::error!(reason, "the journal is over: this node stops, and its sessions with it");
+        }
+    }
+
     pub fn strategy(&self, index: usize) -> Option<&StrategySettings> {
         self.settings.strategies.get(index)
     }
@@ -32,37 +57,7 @@ impl Shared {
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn wall_clock() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What others may know of a session.
-pub(crate) struct Card {
-    pub id: Arc<str>,
-    pub strategy: usize,
-    pub link: usize,
-    pub plugin: String,
-    pub plugin_version: String,
-    pub interaction: String,
-    pub started_at: u64,
-    pub turns: AtomicU64,
-    pub state: AtomicU8,
-    /// Set once its instance has room.
-    pub session: OnceLock<Session>,
-}
-
-impl Card {
-    pub fn set_state(&self, state: SessionState) {
-        self.state.store(state as u8, Ordering::Relaxed);
-    }
-
-    fn state(&self) -> SessionState {
-        match self.state.load(Ordering::Relaxed) {
-            0 => SessionState::Running,
-            1 => SessionState::Stopping,
-            _ => SessionState::Ending,
-        }
-    }
+    jackfield_world::wall_ms()
 }
 
 /// All sessions of the node, by id. Ids sort by time, so the oldest come first.
@@ -78,23 +73,32 @@ impl Directory {
         self.lock().remove(id);
     }
 
+    pub fn card(&self, id: &str) -> Option<Arc<Card>> {
+        self.lock().get(id).cloned()
+    }
+
     pub fn session(&self, id: &str) -> Option<Session> {
         self.lock().get(id)?.session.get().cloned()
     }
 
+    pub fn all(&self) -> Vec<Arc<Card>> {
+        self.lock().values().cloned().collect()
+    }
+
     pub fn status(&self, settings: &Settings) -> Vec<SessionStatus> {
-        let cards: Vec<Arc<Card>> = self.lock().values().cloned().collect();
-        cards
+        self.all()
             .iter()
             .map(|card| SessionStatus {
                 id: card.id.to_string(),
                 strategy: settings.strategies.get(card.strategy).map(|s| s.name.clone()).unwrap_or_default(),
-                plugin: card.plugin.clone(),
-                plugin_version: card.plugin_version.clone(),
-                interaction: card.interaction.clone(),
+                plugin: card.plugin.name().to_owned(),
+                plugin_version: card.plugin.version().to_owned(),
+                interaction: card.interaction.to_string(),
                 server: settings.links.get(card.link).map(|link| link.server.clone()).unwrap_or_default(),
                 started_at: card.started_at,
-                turns: card.turns.load(Ordering::Relaxed),
+                turns: card.turns(),
+                waits_for: card.waits_for(),
+                due_at: card.due_at(),
                 state: card.state(),
             })
             .collect()

@@ -20,8 +20,22 @@ pub struct NodeStatus {
     pub pulls: Vec<PullStatus>,
     /// Running sessions, the oldest first.
     pub sessions: Vec<SessionStatus>,
+    /// Where sessions are recorded; none: nowhere.
+    pub journal: Option<JournalStatus>,
     /// What has happened since it started.
     pub counters: CounterStatus,
+}
+
+/// The journal of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalStatus {
+    /// Why it does not record at this moment; empty: it does.
+    pub problem: String,
+    /// Sessions the node found in it when it started, and goes on with.
+    pub recovered: u64,
+    /// Turns recorded since the node started.
+    pub turns: u64,
 }
 
 /// A connection to one Interaction Server.
@@ -58,6 +72,8 @@ pub enum PullState {
     Full,
     /// Rests after an error of the server.
     Resting,
+    /// The journal does not record: what is pulled could not go on.
+    JournalDown,
     /// The node is stopping.
     Stopped,
 }
@@ -76,7 +92,7 @@ pub struct PullStatus {
     pub asked: usize,
     /// Milliseconds until a rest ends; 0: it does not rest.
     pub rest_ms: u64,
-    /// The error it rests for; empty: none.
+    /// The error it rests for, or what is wrong with the journal; empty: none.
     pub problem: String,
 }
 
@@ -110,8 +126,12 @@ pub struct SessionStatus {
     pub server: String,
     /// When it started.
     pub started_at: u64,
-    /// Turns with requests so far.
+    /// Turns so far.
     pub turns: u64,
+    /// What it waits for, for people: `event`, `target (Billing >= 5)`, `answer to place-in-queue`.
+    pub waits_for: String,
+    /// When it goes on without an event: its next timer, or the end of its wait.
+    pub due_at: Option<u64>,
     /// What it is doing.
     pub state: SessionState,
 }
@@ -126,7 +146,7 @@ pub struct CounterStatus {
     pub finished: u64,
     /// Sessions that failed: trap, limit, error, or an end with the interaction still in hand.
     pub failed: u64,
-    /// Sessions the node ended: shutdown, or their link went down.
+    /// Sessions the node ended: at a shutdown, or because they could not be recorded or rebuilt.
     pub ended_by_node: u64,
     /// Interactions given back to their queue.
     pub given_back: u64,
@@ -152,4 +172,6 @@ pub struct ShutdownReport {
     pub killed: u64,
     /// Interactions given back to their queues.
     pub given_back: u64,
+    /// Sessions that go on when the node is started again.
+    pub suspended: u64,
 }

@@ -24,7 +24,7 @@ use jackfield_strategy::contract::{Destination, Failure, Outcome, RouteRequest, 
 use crate::failures::HostError;
 use crate::link::LinkTask;
 use crate::requests::{Purpose, failure};
-use crate::shared::count;
+use crate::shared::{count, wall_clock};
 
 /// How long an agent is left out whom the server did not let be invited: what we know of that agent is
 /// behind, and a report is on its way.
@@ -40,19 +40,31 @@ pub(crate) struct Waiting {
 
 /// An interaction is on its way to an agent.
 pub(crate) struct Delivery {
-    session: Arc<str>,
-    request: u64,
-    kind: Kind,
-    agent: String,
+    /// Tells it from earlier ones of the same interaction, whose ends may still come.
+    pub number: u64,
+    /// Of the request for it; 0: not sent, or sent over an earlier connection.
+    pub reference_id: u64,
+    pub session: Arc<str>,
+    pub request: u64,
+    pub kind: Kind,
+    pub agent: String,
     /// The invitation ended without acceptance, so; the interaction is being taken back.
-    ended: Option<DeliveryResult>,
+    pub ended: Option<DeliveryResult>,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     /// Found by target selection.
     Selected { route: RouteId, target: String },
+    /// Found by target selection over an earlier connection, for this request.
+    Before { route: RouteRequest },
     /// Named by the strategy.
     Direct { to: Destination },
+}
+
+impl Delivery {
+    pub fn is_for(&self, session: &Arc<str>, request: u64) -> bool {
+        self.session == *session && self.request == request
+    }
 }
 
 impl LinkTask {
@@ -62,7 +74,13 @@ impl LinkTask {
 
     // ---- what sessions ask ----
 
-    pub(crate) fn route(&mut self, session: &Arc<str>, request: u64, route: RouteRequest) -> Result<(), Failure> {
+    pub(crate) fn route(
+        &mut self,
+        session: &Arc<str>,
+        request: u64,
+        route: RouteRequest,
+        asked_at: u64,
+    ) -> Result<(), Failure> {
         let RouteRequest { interaction, virtual_queue, priority, targets, timeout, deliver } = route;
         self.check_held(session, &interaction)?;
         let (media_type, since) = match self.sessions.get(session).and_then(|running| running.holds(&interaction)) {
@@ -70,7 +88,7 @@ impl LinkTask {
                 let text = format!("interaction `{interaction}` waits for a target already; cancel that first");
                 return Err(HostError::InteractionBusy.with(text));
             }
-            Some(held) => (held.media_type.clone(), held.received_at),
+            Some(held) => (held.media_type.to_string(), held.received_at),
             None => return Err(HostError::NotHeld.with("the session does not hold the interaction")),
         };
         let mut selected = Vec::with_capacity(targets.len());
@@ -104,7 +122,7 @@ impl LinkTask {
                 since,
                 targets: selected,
                 // Further off than a clock can tell is the same as never.
-                deadline: timeout.and_then(|timeout| self.now.checked_add(Duration::from_millis(timeout))),
+                deadline: timeout.and_then(|timeout| self.now.checked_add(left(timeout, asked_at, wall_clock()))),
                 deliver,
             };
             self.selection.submit(self.now, submit).map_err(|error| HostError::UnknownTarget.with(error))?;
@@ -116,7 +134,7 @@ impl LinkTask {
             };
             self.routes.insert(id, waiting);
             if let Some(running) = self.sessions.get_mut(session) {
-                running.routes.insert(request, id);
+                running.routes.push((request, id));
                 if let Some(held) = running.held_mut(&interaction) {
                     held.busy = true;
                 }
@@ -141,7 +159,7 @@ impl LinkTask {
             virtual_queue,
         });
         if deliver {
-            return self.place_in_queue(session, request, interaction, queue, routed);
+            return self.place_in_queue(session, request, &interaction, &queue, routed);
         }
         if let Some(running) = self.sessions.get_mut(session) {
             running.done(request, routed);
@@ -151,8 +169,11 @@ impl LinkTask {
 
     pub(crate) fn cancel_route(&mut self, session: &Arc<str>, request: u64, submit: u64) -> Result<(), Failure> {
         let Some(running) = self.sessions.get(session) else { return Ok(()) };
-        let cancelled = match running.routes.get(&submit) {
-            Some(route) => self.selection.cancel(*route).map(|()| *route),
+        let cancelled = match running.route(submit) {
+            Some(route) => self.selection.cancel(route).map(|()| route),
+            None if self.deliveries.values().any(|delivery| delivery.is_for(session, submit)) => {
+                Err(CancelError::OnItsWay)
+            }
             None => Err(CancelError::Unknown),
         };
         match cancelled {
@@ -211,8 +232,9 @@ impl LinkTask {
                 Output::TimedOut(route) => {
                     self.end_route(route, HostError::Timeout.with("nobody who fits was free in time"));
                 }
+                // It is submitted again when the link is up.
                 Output::LinkDown(route) => {
-                    self.end_route(route, HostError::LinkDown.with("the link to the interaction server is down"));
+                    self.forget_route(route);
                 }
             }
         }
@@ -241,27 +263,30 @@ impl LinkTask {
         step: String,
     ) {
         let key = format!("{session}:{request}{step}");
-        if let Some(running) = self.sessions.get_mut(&session) {
-            running.unanswered += 1;
-        }
         let agent = match &target {
             request_deliver::Target::Agent(agent) => agent.clone(),
             request_deliver::Target::Place(_) => String::new(),
         };
-        self.deliveries.insert(interaction.clone(), Delivery { session, request, kind, agent, ended: None });
+        self.last_delivery += 1;
+        let number = self.last_delivery;
+        let delivery = Delivery { number, reference_id: 0, session, request, kind, agent, ended: None };
+        self.deliveries.insert(interaction.clone(), delivery);
         let ask = RequestDeliver {
             interaction_id: interaction.clone(),
             target: Some(target),
             timeout_ms: 0,
             reason: String::new(),
         };
-        self.send(Ask::Deliver(ask), key, Purpose::Deliver { interaction }, None);
+        self.send(Ask::Deliver(ask), key, Purpose::Deliver { interaction, number }, None);
     }
 
     // ---- how deliveries go ----
 
     /// The invitation is out, or could not be made.
-    pub(crate) fn deliver_answer(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
+    pub(crate) fn deliver_answer(&mut self, interaction: String, number: u64, answer: Result<Answer, LinkError>) {
+        if !self.is_delivery(&interaction, number) {
+            return;
+        }
         let error = match answer {
             Ok(Answer::Ack(_)) => return,
             Ok(_) => failure(LinkError::Protocol("the answer to a delivery is no acknowledgement".into())),
@@ -295,7 +320,12 @@ impl LinkTask {
     pub(crate) fn delivery(&mut self, event: EventDelivery) {
         let interaction = event.interaction_id.clone();
         let Some(delivery) = self.deliveries.get_mut(&interaction) else { return };
+        if delivery.reference_id != event.deliver_reference_id {
+            // Of an earlier one: a pull has brought the interaction back before this was heard.
+            return;
+        }
         if event.result() != DeliveryResult::Accepted {
+            let number = delivery.number;
             delivery.ended = Some(event.result());
             delivery.agent = event.agent;
             let pull = RequestPull {
@@ -304,13 +334,16 @@ impl LinkTask {
                 reason: "not accepted".to_owned(),
                 ..Default::default()
             };
-            self.send(Ask::Pull(pull), String::new(), Purpose::TakeBack { interaction }, None);
+            self.send(Ask::Pull(pull), String::new(), Purpose::TakeBack { interaction, number }, None);
             return;
         }
         count(&self.shared.counters.delivered);
         let Some(Delivery { session, request, kind, .. }) = self.end_delivery(&interaction) else { return };
         let (target, destination, virtual_queue) = match kind {
             Kind::Direct { to } => (destination_name(&to), to, None),
+            Kind::Before { route } => {
+                (self.target_of(&route, &event.agent), Destination::Agent(event.agent), route.virtual_queue)
+            }
             Kind::Selected { route, target } => {
                 self.selection.delivered(self.now, route);
                 let virtual_queue = self.forget_route(route).and_then(|waiting| waiting.virtual_queue);
@@ -325,18 +358,18 @@ impl LinkTask {
     }
 
     /// An interaction that no agent took is ours again, or somebody else was faster.
-    pub(crate) fn taken_back(&mut self, interaction: String, answer: Result<Answer, LinkError>) {
+    pub(crate) fn taken_back(&mut self, interaction: String, number: u64, answer: Result<Answer, LinkError>) {
         let pulled = match answer {
             Ok(Answer::PulledInteractions(mut pulled)) => pulled.interactions.pop(),
             _ => None,
         };
         let again = pulled.is_some();
-        if self.deliveries.contains_key(&interaction) {
+        if self.is_delivery(&interaction, number) {
             if let Some(interaction) = pulled.and_then(|pulled| pulled.interaction) {
                 self.show_change(interaction);
             }
             self.returned(interaction, again);
-        } else if again && !self.interactions.contains_key(&interaction) {
+        } else if again && !self.interactions.contains_key(interaction.as_str()) {
             self.give_back_unstarted(interaction);
         }
     }
@@ -358,6 +391,10 @@ impl LinkTask {
         {
             let rest = self.shared.settings.options.rejection_rest;
             self.selection.put_back(self.now, route, Some(self.now + rest));
+        } else if let Kind::Before { .. } = delivery.kind
+            && self.sessions.get(&delivery.session).is_some_and(|running| running.end.is_none())
+        {
+            self.carry_out(&delivery.session, delivery.request);
         } else {
             self.delivery_failed(&delivery, why);
         }
@@ -375,22 +412,22 @@ impl LinkTask {
         self.settle(&delivery.session);
     }
 
-    fn end_delivery(&mut self, interaction: &str) -> Option<Delivery> {
-        let delivery = self.deliveries.remove(interaction)?;
-        if let Some(running) = self.sessions.get_mut(&delivery.session) {
-            running.unanswered = running.unanswered.saturating_sub(1);
-        }
-        Some(delivery)
+    /// Whether this one is still under way.
+    fn is_delivery(&self, interaction: &str, number: u64) -> bool {
+        self.deliveries.get(interaction).is_some_and(|delivery| delivery.number == number)
     }
 
-    /// The link is down: nobody will hear how these ended.
-    pub(crate) fn deliveries_lost(&mut self) {
-        for interaction in self.deliveries.keys().cloned().collect::<Vec<_>>() {
-            if let Some(delivery) = self.end_delivery(&interaction) {
-                let down = HostError::LinkDown.with("the link to the interaction server went down during the delivery");
-                self.delivery_failed(&delivery, down);
-            }
-        }
+    fn end_delivery(&mut self, interaction: &str) -> Option<Delivery> {
+        self.deliveries.remove(interaction)
+    }
+
+    // ---- over a connection that is gone ----
+
+    /// The link is down: nothing that waits on it, or is on its way, is known any more.
+    pub(crate) fn forget_targets(&mut self) {
+        self.deliveries.clear();
+        self.selection.link_down(self.link_id());
+        self.selected();
     }
 
     // ---- waits ----
@@ -398,10 +435,9 @@ impl LinkTask {
     /// The interaction goes elsewhere: it waits for a target no longer.
     pub(crate) fn withdraw(&mut self, session: &Arc<str>, interaction: &str) {
         let Some(running) = self.sessions.get(session) else { return };
-        let routes: Vec<RouteId> = running.routes.values().copied().collect();
-        let route = routes
-            .into_iter()
-            .find(|route| self.routes.get(route).is_some_and(|waiting| waiting.interaction == interaction));
+        let mut routes = running.routes.iter().map(|(_, route)| *route);
+        let route =
+            routes.find(|route| self.routes.get(route).is_some_and(|waiting| waiting.interaction == interaction));
         if let Some(route) = route
             && self.selection.cancel(route).is_ok()
         {
@@ -421,7 +457,7 @@ impl LinkTask {
     pub(crate) fn forget_route(&mut self, route: RouteId) -> Option<Waiting> {
         let waiting = self.routes.remove(&route)?;
         if let Some(running) = self.sessions.get_mut(&waiting.session) {
-            running.routes.remove(&waiting.request);
+            running.routes.retain(|(_, of)| *of != route);
             if let Some(held) = running.held_mut(&waiting.interaction) {
                 held.busy = false;
             }
@@ -432,10 +468,18 @@ impl LinkTask {
     /// The session has ended: its waits are over. Deliveries under way come to their own end.
     pub(crate) fn forget_waits(&mut self, session: &Arc<str>) {
         let Some(running) = self.sessions.get(session) else { return };
-        for route in running.routes.values().copied().collect::<Vec<_>>() {
+        for (request, route) in running.routes.clone() {
             if self.selection.cancel(route).is_ok() {
                 self.forget_route(route);
+                self.forget_request(session, request);
             }
+        }
+    }
+
+    /// Nobody waits for its outcome any more.
+    pub(crate) fn forget_request(&self, session: &Arc<str>, request: u64) {
+        if let Some(running) = self.sessions.get(session) {
+            running.card.answered(request);
         }
     }
 
@@ -474,7 +518,12 @@ impl LinkTask {
     }
 }
 
-fn destination_name(to: &Destination) -> String {
+/// What is left of a time-out in milliseconds that began at this wall-clock time, whatever the clock does.
+fn left(timeout: u64, asked_at: u64, now: u64) -> Duration {
+    Duration::from_millis(timeout.saturating_sub(now.saturating_sub(asked_at)))
+}
+
+pub(crate) fn destination_name(to: &Destination) -> String {
     match to {
         Destination::Agent(name) | Destination::Place(name) | Destination::InteractionQueue(name) => name.clone(),
         Destination::Workbin(workbin) => workbin.name.clone(),

@@ -9,6 +9,7 @@ use jackfield_protocol::v1::{EventRevoked, RequestStartReporting};
 use jackfield_protocol::{ErrorCode, ORCHESTRATION_SYSTEM};
 
 use super::LinkTask;
+use crate::reclaim::Phase;
 use crate::requests::Purpose;
 use crate::shared::count;
 
@@ -40,13 +41,20 @@ impl LinkTask {
             board.set_problem("");
             count(&board.connections);
         }
-        self.start_reporting(true);
-        if self.stopping.is_none() {
-            self.shared.pulls.tell(|pulls| pulls.link_up(self.index));
+        if self.shared.book.is_some() {
+            let shared = self.shared.clone();
+            self.recordings.push(Box::pin(async move {
+                if let Some(book) = &shared.book {
+                    book.check(&shared).await;
+                }
+            }));
         }
+        self.start_reporting(true);
+        self.begin_return();
     }
 
-    /// The server has taken back everything.
+    /// For sessions nothing changes. What they asked for is asked again, what they hold is reclaimed, when
+    /// the link is up again.
     fn down(&mut self, reason: &str) {
         if let Some(board) = self.shared.boards.get(self.index) {
             board.up.store(false, Ordering::Relaxed);
@@ -56,18 +64,23 @@ impl LinkTask {
             return;
         }
         self.shared.pulls.tell(|pulls| pulls.link_down(self.index));
+        self.phase = Phase::Down;
+        self.asked_agents = false;
+        self.forget_sent();
         self.held_pulls.clear();
         self.agents.clear();
-        self.deliveries_lost();
-        self.selection.link_down(jackfield_routing::LinkId(self.index));
-        self.selected();
-        for interaction in self.interactions.keys().cloned().collect::<Vec<_>>() {
-            self.lost(&interaction, "the link to the interaction server went down");
+        self.overtaken.clear();
+        (self.leaving, self.cancelling) = (0, 0);
+        self.forget_targets();
+        for running in self.sessions.values_mut() {
+            running.settling = false;
         }
-        let grace = self.shared.settings.options.shutdown_grace;
-        for session in self.sessions.keys().cloned().collect::<Vec<_>>() {
-            self.kills.push_back((self.now + grace, session.clone()));
-            self.settle(&session);
+    }
+
+    /// Ends the connection, so that another one is made.
+    pub(crate) fn cut(&self) {
+        if let Some(client) = &self.client {
+            client.close();
         }
     }
 
@@ -81,10 +94,12 @@ impl LinkTask {
     fn start_reporting(&mut self, with_clean_up: bool) {
         let queues = if with_clean_up { vec![ORCHESTRATION_SYSTEM.to_owned()] } else { Vec::new() };
         let ask = RequestStartReporting { interactions: with_clean_up, agents: true, queues };
+        self.asked_agents = true;
         self.send(Ask::StartReporting(ask), String::new(), Purpose::Reporting { with_clean_up }, None);
     }
 
     pub(super) fn reporting_answer(&mut self, with_clean_up: bool, answer: Result<Answer, LinkError>) {
+        self.asked_agents = false;
         match answer {
             Ok(Answer::AgentStates(states)) => self.agent_states(states.agents),
             Err(error) if with_clean_up && error.code() == Some(ErrorCode::UnknownQueue) => {
@@ -95,7 +110,6 @@ impl LinkTask {
                 );
                 self.start_reporting(false);
             }
-            Err(LinkError::Down(_)) => {}
             Err(error) => {
                 tracing::error!(server = self.server, %error, "no agent states from this server: nothing can be routed there");
             }

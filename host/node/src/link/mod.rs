@@ -8,16 +8,15 @@
 //! Its parts: what it sends and the answers to that (`sending`), the connection and what comes over it
 //! unasked (`connection`), its pulls (`pulls`); this file waits, and hands on.
 //!
-//! How it ends: at a shutdown, when all sessions are gone and what they held was given back; or when
-//! it is dropped, and the server takes back everything.
+//! How it ends: at a shutdown, when all sessions are gone and what they held was given back; when the node
+//! is suspended, with its sessions in the journal and their interactions kept by the server; or when it is
+//! dropped, which is the same without a last commit.
 
 mod connection;
 mod pulls;
 mod sending;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,15 +27,17 @@ use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestCancelPull, RequestRegisterClient};
 use jackfield_routing::{Directory as Agents, RouteId, Selection};
-use jackfield_strategy::{Session, SessionEnd, SessionEvent, Turn, TurnError, Turns};
+use jackfield_strategy::{SessionEnd, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
 use self::sending::{Awaiting, Sent};
 use crate::pulling::{Pull, PullId};
+use crate::reclaim::Phase;
+use crate::recording::Way;
 use crate::requests::Purpose;
 use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
-use crate::status::ShutdownReport;
+use crate::status::{SessionState, ShutdownReport};
 use crate::targets::{Delivery, Waiting};
 
 /// Turns of sessions that wait for the link task.
@@ -44,21 +45,16 @@ const TURNS_WAITING: usize = 256;
 /// How long a shutdown waits, after the grace time, for the server to take back what was left.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// What everybody is told when the node shuts down: the grace time that is left to sessions.
-pub(crate) type Stop = watch::Receiver<Option<Duration>>;
+/// What everybody is told when the node stops, once.
+pub(crate) type Stop = watch::Receiver<Option<Stopping>>;
 
-/// Where the sessions' turns go: to their link task, in order.
-pub(crate) struct LinkTurns(mpsc::Sender<Turn>);
-
-impl Turns for LinkTurns {
-    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
-        Box::pin(async move {
-            if turn.requests.is_empty() {
-                return Ok(());
-            }
-            self.0.send(turn).await.map_err(|_| TurnError("the node is stopping".into()))
-        })
-    }
+/// How the node stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// Sessions are asked to end, and have so much time for it.
+    Drain(Duration),
+    /// Sessions go on at the next start; what is under way may take so long.
+    Suspend(Duration),
 }
 
 /// What the link task waits for.
@@ -67,10 +63,12 @@ enum Step {
     Sent(u64, Result<Reply, LinkError>),
     Link(Option<LinkEvent>),
     Ended(Arc<str>, SessionEnd),
-    Started(Arc<str>, Session),
+    /// These sessions' tasks are over.
+    Over(Vec<Arc<str>>),
+    Recorded,
     Turn(Turn),
     Pull(Pull),
-    Stop(Duration),
+    Stop(Stopping),
     Tick,
 }
 
@@ -84,9 +82,13 @@ pub(crate) struct LinkTask {
     link: Link,
     events: mpsc::Receiver<LinkEvent>,
     client: Option<Client>,
+    /// How far the link has come since it is up.
+    pub(crate) phase: Phase,
+    /// Who is logged in was asked, and not answered yet.
+    pub(crate) asked_agents: bool,
     pulls: mpsc::Receiver<Pull>,
     turns: mpsc::Receiver<Turn>,
-    pub(crate) turns_sender: Arc<LinkTurns>,
+    pub(crate) way: Arc<Way>,
     stop: Stop,
 
     outgoing: VecDeque<(u64, Ask, String)>,
@@ -98,13 +100,17 @@ pub(crate) struct LinkTask {
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
-    pub(crate) sessions: HashMap<Arc<str>, Running>,
+    pub(crate) sessions: BTreeMap<Arc<str>, Running>,
     /// Affinity: the session of each interaction held.
-    pub(crate) interactions: HashMap<String, Arc<str>>,
+    pub(crate) interactions: HashMap<Arc<str>, Arc<str>>,
     /// Those of them that came anew before the revocation of the time before.
     pub(crate) overtaken: HashSet<String>,
-    pub(crate) starting: FuturesUnordered<Boxed<(Arc<str>, Session)>>,
+    /// Those whose tasks are over, and whose ends are about to be known.
     pub(crate) ends: FuturesUnordered<Boxed<(Arc<str>, SessionEnd)>>,
+    /// Ends of sessions on their way to the journal.
+    pub(crate) recordings: FuturesUnordered<Boxed<()>>,
+    /// One copy of each name of a queue or media type.
+    pub(crate) names: HashSet<Arc<str>>,
     /// Sessions that are to be gone by then, in that order.
     pub(crate) kills: VecDeque<(Instant, Arc<str>)>,
 
@@ -114,11 +120,17 @@ pub(crate) struct LinkTask {
     pub(crate) agents: HashSet<String>,
     pub(crate) last_route: u64,
     pub(crate) attempts: u64,
+    /// Number of the last delivery.
+    pub(crate) last_delivery: u64,
 
     /// Interactions on their way back.
     pub(crate) leaving: usize,
+    /// Pulls that were cancelled, and whose last answers may still bring something.
+    pub(crate) cancelling: usize,
     /// The shutdown: when everything must be over.
     pub(crate) stopping: Option<Instant>,
+    /// Its sessions go on at the next start.
+    pub(crate) suspending: bool,
     pub(crate) report: ShutdownReport,
 }
 
@@ -142,6 +154,7 @@ impl LinkTask {
         let reconnect = Reconnect { first: options.reconnect_first, max: options.reconnect_max };
         let (link, events) = Link::open(settings.endpoint.clone(), register, reconnect);
         let (turns_sender, turns) = mpsc::channel(TURNS_WAITING);
+        let way = Arc::new(Way::new(turns_sender));
         Some(LinkTask {
             index,
             server: settings.server.clone(),
@@ -149,9 +162,11 @@ impl LinkTask {
             link,
             events,
             client: None,
+            phase: Phase::Down,
+            asked_agents: false,
             pulls,
             turns,
-            turns_sender: Arc::new(LinkTurns(turns_sender)),
+            way,
             stop,
             outgoing: VecDeque::new(),
             sending: None,
@@ -160,11 +175,12 @@ impl LinkTask {
             deadlines: BTreeSet::new(),
             last_token: 0,
             held_pulls: Vec::new(),
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
             interactions: HashMap::new(),
             overtaken: HashSet::new(),
-            starting: FuturesUnordered::new(),
             ends: FuturesUnordered::new(),
+            recordings: FuturesUnordered::new(),
+            names: HashSet::new(),
             kills: VecDeque::new(),
             selection: Selection::new(agents),
             routes: HashMap::new(),
@@ -172,8 +188,11 @@ impl LinkTask {
             agents: HashSet::new(),
             last_route: 0,
             attempts: 0,
+            last_delivery: 0,
             leaving: 0,
+            cancelling: 0,
             stopping: None,
+            suspending: false,
             report: ShutdownReport::default(),
             shared,
         })
@@ -185,6 +204,7 @@ impl LinkTask {
             let step = self.next().await;
             self.now = tokio::time::Instant::now().into_std();
             self.take(step);
+            self.go_on();
             self.selected();
             self.flush();
             self.show();
@@ -192,7 +212,11 @@ impl LinkTask {
                 break;
             }
         }
-        if let Some(client) = &self.client {
+        for session in self.sessions.keys() {
+            self.shared.directory.remove(session);
+        }
+        // One that does not take its leave finds what it held when it comes back.
+        if let Some(client) = self.client.as_ref().filter(|_| !self.suspending) {
             client.leave().await;
         }
         self.link.close().await;
@@ -221,9 +245,9 @@ impl LinkTask {
         let stop = async {
             if !stopping
                 && let Ok(grace) = stop.wait_for(Option::is_some).await
-                && let Some(grace) = *grace
+                && let Some(stopping) = *grace
             {
-                return grace;
+                return stopping;
             }
             // Stopping already, or the node was dropped and with it this task.
             std::future::pending().await
@@ -235,7 +259,8 @@ impl LinkTask {
             grace = stop => Step::Stop(grace),
             event = self.events.recv() => Step::Link(event),
             Some((id, end)) = self.ends.next() => Step::Ended(id, end),
-            Some((id, session)) = self.starting.next() => Step::Started(id, session),
+            ended = self.way.ended() => Step::Over(ended),
+            Some(()) = self.recordings.next() => Step::Recorded,
             () = tick => Step::Tick,
             Some(pull) = self.pulls.recv() => Step::Pull(pull),
             Some(turn) = self.turns.recv(), if takes_turns => Step::Turn(turn),
@@ -251,18 +276,27 @@ impl LinkTask {
             }
             Step::Link(event) => self.link_event(event),
             Step::Ended(id, end) => {
-                // Its last turn was handed over before it ended, so it is among these.
-                for _ in 0..TURNS_WAITING {
-                    let Ok(turn) = self.turns.try_recv() else { break };
-                    self.turn(turn);
-                }
+                self.last_turns();
                 self.ended(&id, end);
             }
-            Step::Started(id, session) => self.started(id, session),
+            Step::Over(sessions) => {
+                self.last_turns();
+                self.over(sessions);
+            }
+            Step::Recorded => {}
             Step::Turn(turn) => self.turn(turn),
             Step::Pull(pull) => self.pull(pull),
-            Step::Stop(grace) => self.begin_shutdown(grace),
+            Step::Stop(Stopping::Drain(grace)) => self.begin_shutdown(grace),
+            Step::Stop(Stopping::Suspend(grace)) => self.begin_suspension(grace),
             Step::Tick => self.tick(),
+        }
+    }
+
+    /// The last turn of a session is handed over before it ends, so it is among these.
+    fn last_turns(&mut self) {
+        for _ in 0..TURNS_WAITING {
+            let Ok(turn) = self.turns.try_recv() else { break };
+            self.turn(turn);
         }
     }
 
@@ -273,6 +307,7 @@ impl LinkTask {
             self.deadlines.first().map(|(at, _)| *at),
             self.selection.next_deadline(),
             self.kills.front().map(|(at, _)| *at),
+            self.go_on_at(),
             self.stopping,
         ]
         .into_iter()
@@ -287,11 +322,9 @@ impl LinkTask {
             && *at <= self.now
         {
             let Some((_, session)) = self.kills.pop_front() else { break };
-            let reason =
-                if self.stopping.is_some() { "the node is stopping" } else { "it was left with nothing to do" };
             if let Some(running) = self.sessions.get_mut(&session) {
                 running.stopping = true;
-                running.kill(reason);
+                running.kill("the node is stopping");
             }
         }
     }
@@ -300,27 +333,54 @@ impl LinkTask {
 
     fn begin_shutdown(&mut self, grace: Duration) {
         self.stopping = Some(self.now + grace + GIVE_BACK_WITHIN);
-        for (_, pull_reference_id) in std::mem::take(&mut self.held_pulls) {
-            let cancel = RequestCancelPull { pull_reference_id };
-            self.send(Ask::CancelPull(cancel), String::new(), Purpose::CancelPull, None);
-        }
-        // Those that were to be gone earlier still are.
+        self.cancel_pulls();
         for (id, running) in &mut self.sessions {
             running.stopping = true;
             if running.end.is_none() {
-                running.card.set_state(crate::status::SessionState::Stopping);
+                running.card.set_state(SessionState::Stopping);
                 running.tell(SessionEvent::StopRequested("the node is stopping".to_owned()));
                 self.kills.push_back((self.now + grace, id.clone()));
             }
         }
-        let mut kills: Vec<_> = std::mem::take(&mut self.kills).into();
-        kills.sort();
-        self.kills = kills.into();
+    }
+
+    /// A session that waits is stopped where it is; a turn that runs is left aside, and begins again when
+    /// the session goes on; a turn that is being recorded still is.
+    fn begin_suspension(&mut self, grace: Duration) {
+        self.stopping = Some(self.now + grace);
+        self.suspending = true;
+        self.cancel_pulls();
+        for id in self.sessions.keys().cloned().collect::<Vec<_>>() {
+            match self.sessions.get(&id) {
+                Some(running) if running.end.is_none() => running.kill("the node is suspended"),
+                // What it left behind is given back after the next start.
+                _ => self.leave_for_later(&id),
+            }
+        }
+    }
+
+    fn cancel_pulls(&mut self) {
+        for (_, pull_reference_id) in std::mem::take(&mut self.held_pulls) {
+            let cancel = RequestCancelPull { pull_reference_id };
+            self.cancelling += 1;
+            self.send(Ask::CancelPull(cancel), String::new(), Purpose::CancelPull, None);
+        }
     }
 
     fn is_done(&self) -> bool {
         let Some(deadline) = self.stopping else { return false };
-        let at_rest = self.sessions.is_empty() && self.leaving == 0 && self.outgoing.is_empty();
-        at_rest || deadline <= self.now
+        if deadline <= self.now {
+            return true;
+        }
+        // Without a connection nothing can be given back.
+        let no_sessions = match self.phase {
+            Phase::Down => self.sessions.values().all(|running| running.end.is_some()),
+            _ => self.sessions.is_empty(),
+        };
+        no_sessions
+            && self.leaving == 0
+            && self.outgoing.is_empty()
+            && self.recordings.is_empty()
+            && self.cancelling == 0
     }
 }

@@ -14,6 +14,10 @@ use crate::requests::Purpose;
 
 impl LinkTask {
     pub(super) fn pull(&mut self, pull: Pull) {
+        if !self.phase.is_up() {
+            // Of the connection before; the scheduler knows.
+            return;
+        }
         let Some(strategy) = self.shared.strategy(pull.strategy) else { return };
         let ask = RequestPull {
             what: Some(What::Strategy(strategy.name.clone())),
@@ -33,16 +37,14 @@ impl LinkTask {
             Err(error) => error,
         };
         let rests = error.code().is_some_and(ErrorCode::rests_pull);
-        if !matches!(error, LinkError::Down(_)) {
-            let strategy = self.shared.strategy(pull.strategy).map(|strategy| strategy.name.as_str());
-            let rest = if rests { self.shared.settings.options.mcr_pull_after_error_timeout } else { Duration::ZERO };
-            tracing::warn!(server = self.server, strategy, %error, ?rest, "a pull was refused; it rests, others go on");
-        }
+        let strategy = self.shared.strategy(pull.strategy).map(|strategy| strategy.name.as_str());
+        let rest = if rests { self.shared.settings.options.mcr_pull_after_error_timeout } else { Duration::ZERO };
+        tracing::warn!(server = self.server, strategy, %error, ?rest, "a pull was refused; it rests, others go on");
         let problem = match &error {
             LinkError::Refused(RequestError { code, name, .. }) => format!("{name} ({code})"),
             error => error.to_string(),
         };
-        let chance = rand::random();
+        let chance = jackfield_world::chance();
         self.shared.pulls.tell(|pulls| pulls.failed(pull.id, self.now, &problem, rests, chance));
     }
 }

@@ -46,7 +46,7 @@ impl Future for Awaiting {
 
 impl LinkTask {
     /// Whether there is room for what another turn asks for.
-    pub(super) fn takes_turns(&self) -> bool {
+    pub(crate) fn takes_turns(&self) -> bool {
         self.outgoing.len() < REQUESTS_WAITING && self.sent.len() < REQUESTS_UNANSWERED
     }
 
@@ -65,12 +65,9 @@ impl LinkTask {
     /// Sends what is queued, as far as there is room.
     pub(super) fn flush(&mut self) {
         while self.sending.is_none() {
+            let Some(client) = self.client.clone() else { return };
             let Some((token, message, key)) = self.outgoing.pop_front() else { return };
             count(&self.shared.counters.requests);
-            let Some(client) = self.client.clone() else {
-                self.under_way(token, Err(LinkError::Down("there is no connection".into())));
-                continue;
-            };
             let mut sending: Boxed<(u64, Result<Reply, LinkError>)> =
                 Box::pin(async move { (token, client.send(message, key).await) });
             match sending.as_mut().now_or_never() {
@@ -84,8 +81,14 @@ impl LinkTask {
         match reply {
             Err(error) => self.answered(token, Err(error)),
             Ok(reply) => {
-                if let Some(Sent { purpose: Purpose::Pull(pull), .. }) = self.sent.get(&token) {
-                    self.held_pulls.push((pull.id, reply.reference_id()));
+                match self.sent.get(&token).map(|sent| &sent.purpose) {
+                    Some(Purpose::Pull(pull)) => self.held_pulls.push((pull.id, reply.reference_id())),
+                    Some(Purpose::Deliver { interaction, number }) => {
+                        if let Some(delivery) = self.deliveries.get_mut(interaction).filter(|it| it.number == *number) {
+                            delivery.reference_id = reply.reference_id();
+                        }
+                    }
+                    _ => {}
                 }
                 self.replies.push(Awaiting { token, reply });
             }
@@ -97,21 +100,36 @@ impl LinkTask {
         if let Some(at) = deadline {
             self.deadlines.remove(&(at, token));
         }
+        if let Err(LinkError::Down(_)) = answer {
+            // Nobody knows what became of it: it is asked again when the link is up, where it has to be.
+            return;
+        }
         if late {
             self.late_answer(purpose, answer);
             return;
         }
         match purpose {
+            Purpose::Reclaim => self.reclaim_answer(answer),
+            Purpose::Probe { session, request, then } => self.probe_answer(&session, request, then, answer),
             Purpose::Strategy { session, request, then } => self.strategy_answer(&session, request, then, answer),
             Purpose::Pull(pull) => self.pull_answer(pull, answer),
-            Purpose::CancelPull => {}
+            Purpose::CancelPull => self.cancelling = self.cancelling.saturating_sub(1),
             Purpose::Refresh { session, interaction } => self.refreshed(&session, &interaction, answer),
             Purpose::Reporting { with_clean_up } => self.reporting_answer(with_clean_up, answer),
-            Purpose::Deliver { interaction } => self.deliver_answer(interaction, answer),
-            Purpose::TakeBack { interaction } => self.taken_back(interaction, answer),
+            Purpose::Deliver { interaction, number } => self.deliver_answer(interaction, number, answer),
+            Purpose::TakeBack { interaction, number } => self.taken_back(interaction, number, answer),
             Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),
             Purpose::CleanUp { interaction, pulled } => self.clean_up_answer(interaction, pulled, answer),
         }
+    }
+
+    /// The connection is gone, and with it what was sent and what was about to be.
+    pub(super) fn forget_sent(&mut self) {
+        self.outgoing.clear();
+        self.sending = None;
+        self.sent.clear();
+        self.replies.clear();
+        self.deadlines.clear();
     }
 
     /// Answers that are overdue: who asked is told. They may still come.

@@ -3,11 +3,11 @@
 use jackfield_node::Node;
 use jackfield_protocol::v1::ReportingName;
 
-use crate::support::{Agent, Site, plugins, reported, settings, until};
+use crate::support::{Agent, Site, Started, plugins, reported, settings, start, until};
 
-async fn start(site: &Site) -> Node {
+async fn scene(site: &Site) -> Started {
     let (engine, plugins) = plugins(&["route_anyone"]).await;
-    Node::start(settings(&[site], &["route_anyone"]), engine, plugins).await.expect("a node")
+    start(settings(&[site], &["route_anyone"]), engine, plugins).await
 }
 
 async fn no_sessions(node: &Node) {
@@ -17,7 +17,7 @@ async fn no_sessions(node: &Node) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_gets_the_interaction_and_the_session_ends() {
     let site = Site::open("email", &["route_anyone"], true);
-    let node = start(&site).await;
+    let node = scene(&site).await;
     let interaction = site.submit("route_anyone").await;
     until("it waits", async || (node.status().links[0].waiting_for_target == 1).then_some(())).await;
     let mut anna = Agent::log_in(&site, "anna", 1).await;
@@ -31,7 +31,7 @@ async fn an_agent_gets_the_interaction_and_the_session_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_rejects_is_left_out_and_somebody_else_gets_it() {
     let site = Site::open("email", &["route_anyone"], true);
-    let node = start(&site).await;
+    let node = scene(&site).await;
     let mut anna = Agent::log_in(&site, "anna", 1).await;
     let interaction = site.submit("route_anyone").await;
     assert_eq!(anna.reject().await, interaction);
@@ -47,7 +47,7 @@ async fn who_rejects_is_left_out_and_somebody_else_gets_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_that_nobody_answers_goes_to_somebody_else() {
     let site = Site::open("email", &["route_anyone"], true);
-    let node = start(&site).await;
+    let node = scene(&site).await;
     let mut anna = Agent::log_in(&site, "anna", 1).await;
     let (_reporting, mut events) = site.reporting().await;
     let interaction = site.submit("route_anyone").await;
@@ -63,7 +63,7 @@ async fn an_invitation_that_nobody_answers_goes_to_somebody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_more_than_the_capacity() {
     let site = Site::open("email", &["route_anyone"], true);
-    let node = start(&site).await;
+    let node = scene(&site).await;
     for _ in 0..5 {
         site.submit("route_anyone").await;
     }

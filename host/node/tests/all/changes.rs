@@ -1,16 +1,15 @@
 //! What a session sees of its interaction: its own changes, and those of others.
 
-use jackfield_node::Node;
 use jackfield_protocol::v1::KeyValueList;
 
 use crate::media_server::MediaServer;
-use crate::support::{Agent, Site, all_texts, plugins, settings, tell, until, watching};
+use crate::support::{Agent, Site, Started, all_texts, plugins, settings, start, tell, until, watching};
 
-async fn scene() -> (Site, Node, MediaServer) {
+async fn scene() -> (Site, Started, MediaServer) {
     let site = Site::open("email", &["obeys"], true);
     let media_server = MediaServer::open(&site).await;
     let (engine, plugins) = plugins(&["obeys"]).await;
-    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys"]), engine, plugins).await;
     (site, node, media_server)
 }
 

@@ -1,16 +1,15 @@
 //! Where strategies send interactions themselves, and waits for a target that end otherwise.
 
-use jackfield_node::Node;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestGetWorkbinContent, Workbin, WorkbinOwner};
 
-use crate::support::{Agent, Site, all_texts, plugins, settings, tell, until, watching};
+use crate::support::{Agent, Site, Started, all_texts, plugins, settings, start, tell, until, watching};
 
-async fn scene() -> (Site, Node) {
+async fn scene() -> (Site, Started) {
     let site = Site::open("email", &["obeys"], true);
     let (engine, plugins) = plugins(&["obeys"]).await;
-    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys"]), engine, plugins).await;
     (site, node)
 }
 

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use jackfield_node::Node;
-
-use crate::support::{Site, plugins, session, settings, tell, until};
+use crate::support::{Site, plugins, session, settings, start, tell, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_too_often_goes_into_the_poison_queue_with_the_reason() {
     let site = Site::open("email", &["hostile_trap"], true);
     let (engine, plugins) = plugins(&["hostile_trap"]).await;
-    let node = Node::start(settings(&[&site], &["hostile_trap"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["hostile_trap"]), engine, plugins).await;
     let interaction = site.submit("hostile_trap").await;
     site.waiting("poison", 1).await;
     let (queue, held, data) = site.look(&interaction).await;
@@ -26,7 +24,7 @@ async fn what_fails_too_often_goes_into_the_poison_queue_with_the_reason() {
 async fn without_a_poison_queue_it_is_held_in_its_own() {
     let site = Site::open("email", &["hostile_trap"], false);
     let (engine, plugins) = plugins(&["hostile_trap"]).await;
-    let node = Node::start(settings(&[&site], &["hostile_trap"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["hostile_trap"]), engine, plugins).await;
     let interaction = site.submit("hostile_trap").await;
     until("it is put aside", async || (node.status().counters.poisoned == 1).then_some(())).await;
     let (queue, held, data) = site.look(&interaction).await;
@@ -37,7 +35,7 @@ async fn without_a_poison_queue_it_is_held_in_its_own() {
 async fn a_session_that_ends_with_its_interaction_in_hand_has_failed() {
     let site = Site::open("email", &["obeys"], true);
     let (engine, plugins) = plugins(&["obeys"]).await;
-    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys"]), engine, plugins).await;
     let interaction = site.submit("obeys").await;
     let first = session(&node, &interaction).await;
     // The last turn asks for something that is refused; the answer is awaited, and comes to nothing.
@@ -61,7 +59,7 @@ async fn a_session_that_ends_with_its_interaction_in_hand_has_failed() {
 async fn a_shutdown_gives_back_what_sessions_hold_and_blames_nobody() {
     let site = Site::open("email", &["obeys", "waits"], true);
     let (engine, plugins) = plugins(&["obeys", "waits"]).await;
-    let node = Node::start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await;
     // `obeys` does not end when it is asked to, `waits` does; neither has finished with its interaction.
     let stubborn = site.submit("obeys").await;
     let willing = site.submit("waits").await;

@@ -1,17 +1,16 @@
 //! Messages and other requests to servers behind the Interaction Server.
 
-use jackfield_node::Node;
 use jackfield_protocol::v1::KeyValueList;
 
 use crate::media_server::MediaServer;
-use crate::support::{Site, all_texts, plugins, settings, tell, until, watching};
+use crate::support::{Site, Started, all_texts, plugins, settings, start, tell, until, watching};
 
 /// A site, a node on it that runs `obeys`, and a media server.
-async fn scene() -> (Site, Node, MediaServer) {
+async fn scene() -> (Site, Started, MediaServer) {
     let site = Site::open("email", &["obeys"], true);
     let media_server = MediaServer::open(&site).await;
     let (engine, plugins) = plugins(&["obeys"]).await;
-    let node = Node::start(settings(&[&site], &["obeys"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys"]), engine, plugins).await;
     (site, node, media_server)
 }
 

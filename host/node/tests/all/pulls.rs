@@ -2,14 +2,13 @@
 
 use jackfield_node::{Node, PullState, StartError};
 
-use crate::support::{Site, add_plugin, plugins, session, settings, tell, until};
+use crate::support::{Site, add_plugin, plugins, session, settings, start, tell, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_without_its_plugin_is_not_pulled_until_it_is_there() {
     let site = Site::open("email", &["obeys", "waits"], true);
     let (engine, plugins) = plugins(&["obeys"]).await;
-    let node =
-        Node::start(settings(&[&site], &["obeys", "waits"]), engine.clone(), plugins.clone()).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys", "waits"]), engine.clone(), plugins.clone()).await;
     let missing = site.submit("waits").await;
     let there = site.submit("obeys").await;
     session(&node, &there).await;
@@ -24,7 +23,7 @@ async fn a_strategy_without_its_plugin_is_not_pulled_until_it_is_there() {
 async fn a_strategy_the_server_does_not_know_rests_alone() {
     let site = Site::open("email", &["obeys"], true);
     let (engine, plugins) = plugins(&["obeys", "waits"]).await;
-    let node = Node::start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await.expect("a node");
+    let node = start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await;
     let resting =
         until("a rest", async || node.status().pulls.into_iter().find(|pull| pull.state == PullState::Resting)).await;
     assert_eq!(resting.strategy, "waits");
@@ -40,7 +39,7 @@ async fn no_more_sessions_than_allowed_and_the_rest_follow() {
     let (engine, plugins) = plugins(&["obeys"]).await;
     let mut settings = settings(&[&site], &["obeys"]);
     settings.options.max_sessions = 3;
-    let node = Node::start(settings, engine, plugins).await.expect("a node");
+    let node = start(settings, engine, plugins).await;
     for _ in 0..10 {
         site.submit("obeys").await;
     }
@@ -67,9 +66,9 @@ async fn settings_that_contradict_themselves_are_refused() {
     let (engine, plugins) = plugins(&[]).await;
     let mut wrong = settings(&[&site], &["obeys"]);
     wrong.links[0].strategies.push("dirver".into());
-    let error = Node::start(wrong, engine.clone(), plugins.clone()).await.expect_err("no such strategy");
+    let error = Node::start(wrong, engine.clone(), plugins.clone(), None).await.expect_err("no such strategy");
     assert_eq!(error, StartError::UnknownStrategy { server: "email".into(), strategy: "dirver".into() });
     let twice = settings(&[&site, &site], &["obeys"]);
-    let error = Node::start(twice, engine, plugins).await.expect_err("two links of one name");
+    let error = Node::start(twice, engine, plugins, None).await.expect_err("two links of one name");
     assert_eq!(error.to_string(), "link `email` is configured twice; remove one");
 }

@@ -1,12 +1,17 @@
 //! A small site: servers with stores on disk, a node, and clients to look and act with.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use jackfield_journal::{Journal, JournalSettings, SqliteJournal};
 use jackfield_link::{Client, Endpoint, InProcess};
-use jackfield_node::{AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, StrategySettings};
+use jackfield_node::{
+    AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, ShutdownReport, StrategySettings,
+};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
@@ -16,8 +21,9 @@ use jackfield_protocol::v1::{
 };
 use jackfield_server::{Limits, Queue, Server, SqliteStore, Strategy, Submitter, Timers, View};
 use jackfield_strategy::{Engine, Plugins};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,9 +72,70 @@ fn changed(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
+/// Live instances the engine may have. With `JACKFIELD_TEST_LIVE=0` none outlives its turn.
+fn live_sessions() -> usize {
+    std::env::var("JACKFIELD_TEST_LIVE").map_or(64, |live| live.parse().expect("JACKFIELD_TEST_LIVE is a number"))
+}
+
+/// Where a node has its journal, across its starts.
+pub struct Home(tempfile::TempDir);
+
+impl Home {
+    pub fn new() -> Home {
+        Home(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The journal; whoever had it open must have closed it.
+    pub fn journal(&self) -> Journal {
+        let store = SqliteJournal::new(self.0.path().join("journal.db"));
+        Journal::open(Box::new(store), JournalSettings::new("node_1")).expect("a journal")
+    }
+
+    /// A node over the journal, and the journal.
+    pub async fn start(&self, settings: Settings, engine: &Engine, plugins: &Arc<Plugins>) -> (Node, Journal) {
+        let journal = self.journal();
+        let node = Node::start(settings, engine.clone(), plugins.clone(), Some(journal.clone())).await;
+        (node.expect("a node"), journal)
+    }
+}
+
+/// The node dies: what was not in the journal is gone, and nothing it had begun goes on.
+pub async fn crash(node: Node, journal: Journal) {
+    // Nothing more is recorded, and so nothing more leaves.
+    journal.close().await;
+    drop(node);
+}
+
+/// A node with a home of its own.
+pub struct Started {
+    node: Node,
+    _home: Home,
+}
+
+impl Started {
+    pub async fn shutdown(self, grace: Duration) -> ShutdownReport {
+        self.node.shutdown(grace).await
+    }
+}
+
+impl Deref for Started {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+/// Starts a node with a journal on disk.
+pub async fn start(settings: Settings, engine: Engine, plugins: Arc<Plugins>) -> Started {
+    let home = Home::new();
+    let (node, _) = home.start(settings, &engine, &plugins).await;
+    Started { node, _home: home }
+}
+
 /// An engine with these strategies.
 pub async fn plugins(names: &[&str]) -> (Engine, Arc<Plugins>) {
-    let settings = jackfield_strategy::Settings { sessions: 64, ..Default::default() };
+    let settings = jackfield_strategy::Settings { live: live_sessions(), ..Default::default() };
     let engine = Engine::new(settings).expect("an engine");
     let folder = tempfile::tempdir().expect("a folder");
     let (plugins, refused) = Plugins::from_folder(&engine, folder.path()).await.expect("an empty folder");
@@ -91,6 +158,34 @@ pub struct Site {
     folder: tempfile::TempDir,
     current: Arc<Mutex<Option<Server>>>,
     connections: mpsc::Sender<DuplexStream>,
+    wires: Wires,
+}
+
+/// The connections there are: whether the client still hears the server, and the task that carries bytes.
+type Wires = Arc<Mutex<Vec<(Arc<AtomicBool>, AbortHandle)>>>;
+
+fn remember(wires: &Wires, deaf: Arc<AtomicBool>, task: AbortHandle) {
+    let mut wires = wires.lock().expect("nobody panics");
+    wires.retain(|(_, wire)| !wire.is_finished());
+    wires.push((deaf, task));
+}
+
+/// Carries bytes between a client and a server, until one of them ends, or it is cut.
+async fn wire(client: DuplexStream, server: DuplexStream, deaf: Arc<AtomicBool>) {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let hears = async {
+        let mut bytes = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from_server.read(&mut bytes).await {
+            if !deaf.load(Ordering::SeqCst) && to_client.write_all(&bytes[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+        () = hears => {}
+    }
 }
 
 impl Site {
@@ -149,13 +244,19 @@ impl Site {
             folder: tempfile::tempdir().expect("a folder"),
             current: current.clone(),
             connections,
+            wires: Arc::default(),
         };
+        let wires = site.wires.clone();
         tokio::spawn(async move {
             while let Some(stream) = incoming.recv().await {
                 let server = current.lock().expect("nobody panics").clone();
                 // Without a server the stream ends here.
                 if let Some(server) = server {
-                    let _ = server.in_process().send(stream).await;
+                    let (near, far) = tokio::io::duplex(64 << 10);
+                    let deaf = Arc::new(AtomicBool::new(false));
+                    let task = tokio::spawn(wire(stream, near, deaf.clone()));
+                    remember(&wires, deaf, task.abort_handle());
+                    let _ = server.in_process().send(far).await;
                 }
             }
         });
@@ -168,6 +269,20 @@ impl Site {
         let (server, warnings) = Server::open(self.settings.clone(), Box::new(store)).expect("a server");
         assert!(warnings.is_empty(), "{warnings:?}");
         *self.current.lock().expect("nobody panics") = Some(server);
+    }
+
+    /// Whoever is connected now hears nothing more of the server, which hears them.
+    pub fn deafen(&self) {
+        for (deaf, _) in self.wires.lock().expect("nobody panics").iter() {
+            deaf.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends every connection there is now.
+    pub fn cut(&self) {
+        for (_, wire) in self.wires.lock().expect("nobody panics").drain(..) {
+            wire.abort();
+        }
     }
 
     pub async fn stop(&self) {
@@ -344,7 +459,11 @@ impl Agent {
     }
 
     pub async fn accept(&mut self) -> String {
-        let (ticket_id, interaction_id) = self.invited().await;
+        let invitation = self.invited().await;
+        self.take(invitation).await
+    }
+
+    pub async fn take(&mut self, (ticket_id, interaction_id): (u64, String)) -> String {
         let accept = RequestAccept { ticket_id, interaction_id: interaction_id.clone() };
         self.client.request(Ask::Accept(accept)).await.expect("accepted");
         interaction_id
@@ -421,5 +540,5 @@ pub async fn watching(node: &Node, interaction: &str) -> SessionStatus {
 /// Tells the `obeys` of this interaction to do something.
 pub async fn tell(node: &Node, session: &SessionStatus, name: &str, data: &str) {
     // The session is listed a moment before it takes events.
-    until("the session takes events", async || node.send_event(&session.id, name, data).ok()).await;
+    until("the session takes events", async || node.send_event(&session.id, None, name, data).await.ok()).await;
 }

@@ -1,0 +1,341 @@
+//! Between sessions and the journal: what a session does becomes rows, and rows become its history.
+//!
+//! Each session has a [`Recorder`], which its own task calls at the end of each turn: the turn goes to
+//! the journal, and once it is there its requests go to the link task. A turn that asked for nothing,
+//! and took nothing that waits in the journal, is handed over and not waited for.
+//!
+//! Without a journal turns go to the link task alone, and nothing is kept.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jackfield_journal::{Durable, Entry, Journal, MessageRow, SessionRow, StoredSession, Urgency};
+use jackfield_strategy::{
+    Checkpoint, EndReason, History, Input, JournalError, Origin, Plugin, RecordError, Recording, Request, SessionEnd,
+    SessionEvent, Turn,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, mpsc};
+
+use crate::card::Card;
+use crate::endings::LEFT_BEHIND;
+use crate::shared::{Shared, count, wall_clock};
+
+/// The node's journal, and what has been recorded there by this process.
+pub(crate) struct Book {
+    pub journal: Journal,
+    /// Nothing more may be recorded: the node is gone.
+    closed: AtomicBool,
+    /// Digests of plugins that are recorded.
+    components: tokio::sync::Mutex<HashSet<String>>,
+    /// The same, for a look that does not wait.
+    known: Mutex<HashSet<String>>,
+    pub turns: AtomicU64,
+    pub recovered: AtomicU64,
+}
+
+impl Book {
+    pub fn new(journal: Journal) -> Book {
+        Book {
+            journal,
+            closed: AtomicBool::new(false),
+            components: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+            turns: AtomicU64::new(0),
+            recovered: AtomicU64::new(0),
+        }
+    }
+
+    /// Why it does not record at this moment.
+    pub fn problem(&self) -> Option<String> {
+        self.journal.health().borrow().clone()
+    }
+
+    /// Nothing is recorded from here on.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Sees to it that the bytes of this plugin are in the journal, so that its sessions can be rebuilt
+    /// after its file was replaced.
+    pub async fn keep(&self, plugin: &Plugin) {
+        if self.is_kept(plugin.digest()) {
+            return;
+        }
+        let mut components = self.components.lock().await;
+        if components.contains(plugin.digest()) {
+            return;
+        }
+        if self.journal.has_component(plugin.digest()).await == Ok(true) {
+            // From the time before.
+            components.insert(plugin.digest().to_owned());
+            return self.is_there(plugin.digest());
+        }
+        match bytes_of(plugin).await {
+            Ok(bytes) => {
+                let component = Entry::Component {
+                    digest: plugin.digest().to_owned(),
+                    name: plugin.name().to_owned(),
+                    version: plugin.version().to_owned(),
+                    bytes,
+                };
+                drop(self.journal.append(vec![component], Urgency::Lazy).await);
+            }
+            // Once is enough: it will not come back by itself.
+            Err(problem) => tracing::error!(
+                plugin = plugin.name(),
+                version = plugin.version(),
+                problem,
+                "the plugin could not be recorded: its sessions go on after a restart only while a file of this \
+                 version is in the plugins folder"
+            ),
+        }
+        components.insert(plugin.digest().to_owned());
+        self.is_there(plugin.digest());
+    }
+
+    /// It is in the journal already.
+    pub fn is_there(&self, digest: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.to_owned());
+    }
+
+    fn is_kept(&self, digest: &str) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    /// Records, with the beginning of those sessions whose beginning is not recorded yet.
+    async fn append(
+        &self,
+        shared: &Shared,
+        about: &[Arc<Card>],
+        mut entries: Vec<Entry>,
+        urgency: Urgency,
+    ) -> Result<Durable, JournalError> {
+        let mut begun = Vec::new();
+        for card in about {
+            if let Some(origin) = card.begin() {
+                self.keep(&card.plugin).await;
+                entries.insert(0, Entry::Begin(begin(shared, card, &origin)));
+                begun.push(card);
+            }
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(JournalError("the node is gone".into()));
+        }
+        let durable = self.journal.append(entries, urgency).await;
+        // Another may have recorded the same beginning meanwhile, which changes nothing.
+        for card in begun {
+            card.begun();
+        }
+        Ok(durable)
+    }
+
+    /// Keeps a message from outside until its session has taken it.
+    pub async fn message(&self, shared: &Shared, to: &Arc<Card>, message: MessageRow) -> Result<(), JournalError> {
+        let entries = vec![Entry::Message(message)];
+        let durable = self.append(shared, std::slice::from_ref(to), entries, Urgency::Now).await?;
+        self.durable(shared, durable).await
+    }
+
+    /// Whether this node still is the one that writes; another may have taken over while it was not there.
+    pub async fn check(&self, shared: &Shared) {
+        let durable = self.journal.append(Vec::new(), Urgency::Now).await;
+        // It was told where it matters.
+        let _ = self.durable(shared, durable).await;
+    }
+
+    /// Waits for it to be on disk.
+    async fn durable(&self, shared: &Shared, durable: Durable) -> Result<(), JournalError> {
+        durable.await.map_err(|closed| {
+            shared.journal_is_over(&closed.reason);
+            JournalError(closed.to_string())
+        })
+    }
+
+    /// Records how a session ended. `left_behind`: with an interaction in its hands.
+    pub async fn end(&self, shared: &Shared, card: Arc<Card>, end: SessionEnd, left_behind: bool) {
+        let idle = left_behind && end.reason == EndReason::Finished;
+        let entry = Entry::End {
+            session: card.id.clone(),
+            at: milliseconds(wall_clock()),
+            outcome: if idle { LEFT_BEHIND.to_owned() } else { end.reason.to_string() },
+            failed: idle || end.reason.is_failure(),
+            last: end.failed_turn.map(|turn| turn.encode()),
+        };
+        // Where it is not recorded the session is found again at the next start, and ends again.
+        if let Err(error) = self.append(shared, &[card], vec![entry], Urgency::Lazy).await {
+            tracing::debug!(%error, "the end of a session is not recorded");
+        }
+    }
+}
+
+/// A session's way to its link task.
+pub(crate) struct Way {
+    pub turns: mpsc::Sender<Turn>,
+    /// Sessions whose tasks have ended, and that the link task has not looked at.
+    ended: Mutex<Vec<Arc<str>>>,
+    changed: Notify,
+}
+
+impl Way {
+    pub fn new(turns: mpsc::Sender<Turn>) -> Way {
+        Way { turns, ended: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Waits for sessions to end. Cancel-safe.
+    pub async fn ended(&self) -> Vec<Arc<str>> {
+        loop {
+            let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
+            if !ended.is_empty() {
+                return ended;
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// What one session records with. It is dropped when the session's task is over.
+pub(crate) struct Recorder {
+    shared: Arc<Shared>,
+    card: Arc<Card>,
+    way: Arc<Way>,
+}
+
+impl Recorder {
+    pub fn new(shared: Arc<Shared>, card: Arc<Card>, way: Arc<Way>) -> Recorder {
+        Recorder { shared, card, way }
+    }
+
+    async fn take(&self, turn: Turn) -> Result<(), JournalError> {
+        if let Some(book) = &self.shared.book {
+            self.write(book, &turn).await?;
+        }
+        self.card.turn_ended(turn.number, turn.due_at);
+        if turn.requests.is_empty() {
+            return Ok(());
+        }
+        self.way.turns.send(turn).await.map_err(|_| JournalError("the node is stopping".into()))
+    }
+
+    async fn write(&self, book: &Book, turn: &Turn) -> Result<(), JournalError> {
+        let taken = match &turn.input {
+            Input::Event(SessionEvent::Message { key, .. }) if !key.is_empty() => Some(key.clone()),
+            _ => None,
+        };
+        let mut about = vec![self.card.clone()];
+        let mut sends = Vec::new();
+        for (request, what) in &turn.requests {
+            if let Request::SendEvent { session, name, data } = what {
+                about.extend(self.shared.directory.card(session).filter(|card| card.id != self.card.id));
+                sends.push(MessageRow {
+                    session: session.clone(),
+                    key: message_key(&self.card.id, *request),
+                    name: name.clone(),
+                    data: data.clone(),
+                });
+            }
+        }
+        // What leaves, what will not come again, and what is over, is on disk before anybody goes on.
+        let waits = !turn.requests.is_empty() || taken.is_some() || turn.last;
+        let entry = Entry::Turn {
+            session: self.card.id.clone(),
+            number: turn.number,
+            record: turn.encode(),
+            due_at: turn.due_at.map(milliseconds),
+            checkpoint: turn.checkpoint.as_ref().map(|checkpoint| checkpoint.encode()),
+            taken: taken.clone(),
+            sends,
+        };
+        let urgency = if waits { Urgency::Now } else { Urgency::Lazy };
+        let durable = book.append(&self.shared, &about, vec![entry], urgency).await?;
+        if waits {
+            book.durable(&self.shared, durable).await?;
+        }
+        if let Some(key) = taken {
+            self.card.took(&key);
+        }
+        count(&book.turns);
+        Ok(())
+    }
+}
+
+impl jackfield_strategy::Journal for Recorder {
+    fn record(&self, turn: Turn) -> Recording<'_, ()> {
+        Box::pin(self.take(turn))
+    }
+
+    fn history<'a>(&'a self, session: &'a str) -> Recording<'a, History> {
+        Box::pin(async move {
+            let Some(book) = &self.shared.book else {
+                return Err(JournalError("nothing is recorded on this node".into()));
+            };
+            match book.journal.history(session).await {
+                Ok(Some(stored)) => history_of(&stored).map_err(|error| JournalError(error.to_string())),
+                Ok(None) => Err(JournalError("it is not in the journal".into())),
+                Err(error) => Err(JournalError(error.to_string())),
+            }
+        })
+    }
+
+    fn keeps(&self) -> bool {
+        self.shared.book.is_some()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.way.ended.lock().unwrap_or_else(PoisonError::into_inner).push(self.card.id.clone());
+        self.way.changed.notify_one();
+    }
+}
+
+/// A session as it is read back.
+///
+/// # Errors
+/// When a record is damaged, or of a newer version.
+pub(crate) fn history_of(stored: &StoredSession) -> Result<History, RecordError> {
+    let checkpoint = stored.checkpoint.as_ref().map(|checkpoint| Checkpoint::decode(&checkpoint.record));
+    Ok(History {
+        origin: Origin::decode(&stored.row.origin)?,
+        checkpoint: checkpoint.transpose()?,
+        turns: stored.records.iter().map(|(_, record)| Turn::decode(record)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The key of a message from one session to another.
+pub(crate) fn message_key(session: &str, request: u64) -> String {
+    format!("{session}:{request}")
+}
+
+fn begin(shared: &Shared, card: &Card, origin: &[u8]) -> SessionRow {
+    let settings = &shared.settings;
+    SessionRow {
+        id: card.id.clone(),
+        strategy: settings.strategies.get(card.strategy).map(|strategy| strategy.name.clone()).unwrap_or_default(),
+        plugin: card.plugin.name().to_owned(),
+        version: card.plugin.version().to_owned(),
+        digest: card.plugin.digest().to_owned(),
+        server: settings.links.get(card.link).map(|link| link.server.clone()).unwrap_or_default(),
+        interaction: card.interaction.to_string(),
+        started_at: milliseconds(card.started_at),
+        origin: origin.to_vec(),
+    }
+}
+
+/// As the journal counts time.
+pub(crate) fn milliseconds(wall: u64) -> i64 {
+    i64::try_from(wall).unwrap_or(i64::MAX)
+}
+
+/// The file the plugin was loaded from, as long as it is still that one.
+async fn bytes_of(plugin: &Plugin) -> Result<Vec<u8>, String> {
+    let (path, digest) = (PathBuf::from(plugin.origin()), plugin.digest().to_owned());
+    let read = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if found == digest { Ok(bytes) } else { Err(format!("{}: the file was replaced since", path.display())) }
+    });
+    read.await.unwrap_or_else(|error| Err(error.to_string()))
+}

@@ -1,0 +1,259 @@
+//! The sessions of the time before: found in the journal when the node starts, and taken up where they
+//! were.
+//!
+//! A session is taken up by what is recorded of it, without running its strategy: what it holds, what it
+//! has asked for without an outcome, when it is due. It is passive until it has something to do. One that
+//! cannot be taken up is ended, with the reason; its interaction is not reclaimed, and so goes back to its
+//! queue.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use jackfield_journal::{Entry, StoreError, StoredSession, Urgency};
+use jackfield_strategy::contract::{Interaction, Outcome};
+use jackfield_strategy::{
+    EndReason, From as Begins, History, Input, Plugin, Request, Resumed, SessionEnd, SessionEvent, SessionStart,
+};
+
+use crate::card::Card;
+use crate::failures::HostError;
+use crate::link::LinkTask;
+use crate::recording::{Book, Recorder, history_of, milliseconds};
+use crate::sessions::{MessageServer, Running};
+use crate::shared::{Shared, wall_clock};
+
+/// How often a long recovery tells how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// A session that goes on.
+pub(crate) struct Recovered {
+    card: Card,
+    held: Vec<Interaction>,
+    messages: Vec<(String, MessageServer)>,
+    resumed: Resumed,
+    /// What it is told first.
+    events: Vec<SessionEvent>,
+    /// Its last turn is recorded: what is left is to settle what it left behind.
+    is_over: bool,
+    /// It was asked to stop.
+    stopping: bool,
+}
+
+/// Everything that has not ended, by link.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<Recovered>>, StoreError> {
+    let Some(book) = &shared.book else { return Ok(HashMap::new()) };
+    let unfinished = book.journal.unfinished().await?;
+    let total = unfinished.len();
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let mut plugins = Pinned::new(shared);
+    let mut sessions = Vec::with_capacity(total);
+    for (index, stored) in unfinished.into_iter().enumerate() {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!(done = index, total, "taking up the sessions in the journal");
+        }
+        let id = stored.row.id.clone();
+        match take_up(shared, book, &mut plugins, stored).await {
+            Ok(session) => sessions.push(session),
+            Err(reason) => {
+                tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
+                let outcome = format!("it could not go on: {reason}");
+                let at = milliseconds(wall_clock());
+                let end = Entry::End { session: id, at, outcome, failed: true, last: None };
+                drop(book.journal.append(vec![end], Urgency::Lazy).await);
+            }
+        }
+    }
+    leave_to_the_later(&mut sessions);
+    answer_sent_events(book, &mut sessions).await?;
+    for strategy in &shared.settings.strategies {
+        if let Some(plugin) = shared.plugins.get(&strategy.plugin) {
+            book.keep(&plugin).await;
+        }
+    }
+    if total > 0 {
+        let (sessions, ended) = (sessions.len(), total - sessions.len());
+        tracing::info!(sessions, ended, took = ?began.elapsed(), "the sessions in the journal go on");
+    }
+    book.recovered.store(u64::try_from(sessions.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    let mut by_link: HashMap<usize, Vec<Recovered>> = HashMap::new();
+    for session in sessions {
+        by_link.entry(session.card.link).or_default().push(session);
+    }
+    Ok(by_link)
+}
+
+/// Plugins by digest: those that are loaded, and those the journal keeps.
+struct Pinned<'a> {
+    shared: &'a Shared,
+    found: BTreeMap<String, Result<Plugin, String>>,
+}
+
+impl<'a> Pinned<'a> {
+    fn new(shared: &'a Shared) -> Pinned<'a> {
+        let loaded = shared.plugins.all().into_iter();
+        Pinned { shared, found: loaded.map(|plugin| (plugin.digest().to_owned(), Ok(plugin))).collect() }
+    }
+
+    async fn get(&mut self, book: &Book, stored: &StoredSession) -> Result<Plugin, String> {
+        let digest = &stored.row.digest;
+        if let Some(found) = self.found.get(digest) {
+            return found.clone();
+        }
+        let name = format!("{} {} (from the journal)", stored.row.plugin, stored.row.version);
+        let found = match book.journal.component(digest).await {
+            Ok(Some(bytes)) => self.shared.engine.load_bytes(&name, &bytes).await.map_err(|error| error.to_string()),
+            Ok(None) => Err(format!("{name}: neither the journal nor the plugins folder has this version")),
+            Err(error) => Err(error.to_string()),
+        };
+        if found.is_ok() {
+            book.is_there(digest);
+        }
+        self.found.insert(digest.clone(), found.clone());
+        found
+    }
+}
+
+async fn take_up(
+    shared: &Shared,
+    book: &Book,
+    plugins: &mut Pinned<'_>,
+    stored: StoredSession,
+) -> Result<Recovered, String> {
+    let row = &stored.row;
+    let settings = &shared.settings;
+    let index = |what: &str, name: &str, found: Option<usize>| {
+        found.ok_or_else(|| format!("{what} `{name}` is not configured any more"))
+    };
+    let strategy = settings.strategies.iter().position(|strategy| strategy.name == row.strategy);
+    let strategy = index("strategy", &row.strategy, strategy)?;
+    let link = settings.links.iter().position(|link| link.server == row.server);
+    let link = index("the link to interaction server", &row.server, link)?;
+    let history = history_of(&stored).map_err(|error| error.to_string())?;
+    let plugin = plugins.get(book, &stored).await?;
+    let standing = history.standing();
+    let interaction = row.interaction.as_str().into();
+    let card = Card::new(row.id.clone(), (strategy, link), plugin, interaction, history.origin.started_at);
+    card.turn_ended(standing.turns(), stored.due_at.and_then(|due_at| u64::try_from(due_at).ok()));
+    for (request, pending) in standing.waiting() {
+        card.asked(*request, pending.clone());
+    }
+    let mut events = Vec::with_capacity(stored.messages.len());
+    for message in stored.messages {
+        card.told(&message.key);
+        events.push(SessionEvent::Message { key: message.key, name: message.name, data: message.data });
+    }
+    let stop = |turn: &jackfield_strategy::Turn| matches!(turn.input, Input::Event(SessionEvent::StopRequested(_)));
+    Ok(Recovered {
+        card,
+        held: standing.held().to_vec(),
+        messages: messages_made(&history),
+        resumed: standing.resumed(),
+        events,
+        is_over: history.turns.last().is_some_and(|turn| turn.last),
+        stopping: history.turns.iter().any(stop),
+    })
+}
+
+/// Messages it made since its last checkpoint, and who made them for it.
+fn messages_made(history: &History) -> Vec<(String, MessageServer)> {
+    let mut asked = HashMap::new();
+    let mut made = Vec::new();
+    for turn in &history.turns {
+        if let Input::Event(SessionEvent::RequestDone { request, outcome: Outcome::MessageCreated(id) }) = &turn.input
+            && let Some(server) = asked.remove(request)
+        {
+            made.push((id.clone(), server));
+        }
+        for (request, what) in &turn.requests {
+            if let Request::CreateMessage(message) = what {
+                let named = message.server.clone().map(MessageServer::Named);
+                asked.insert(*request, named.unwrap_or_else(|| MessageServer::OfMedia(message.media.clone())));
+            }
+        }
+    }
+    made
+}
+
+/// An interaction that a later session began with is not the earlier one's any more.
+fn leave_to_the_later(sessions: &mut [Recovered]) {
+    let mut later = HashSet::new();
+    for session in sessions.iter_mut().rev() {
+        let link = session.card.link;
+        let (lost, held): (Vec<_>, Vec<_>) = std::mem::take(&mut session.held)
+            .into_iter()
+            .partition(|interaction| later.contains(&(link, interaction.id.clone())));
+        session.held = held;
+        for interaction in lost {
+            let reason = "another session has it".to_owned();
+            session.events.push(SessionEvent::InteractionNotControlled { interaction: interaction.id, reason });
+        }
+        later.insert((link, session.card.interaction.to_string()));
+        later.extend(session.held.iter().map(|interaction| (link, interaction.id.clone())));
+    }
+}
+
+/// A message to another session was recorded with the turn that sent it, and is told from there: its sender
+/// only has to know.
+async fn answer_sent_events(book: &Book, sessions: &mut [Recovered]) -> Result<(), StoreError> {
+    let going_on: HashSet<Arc<str>> = sessions.iter().map(|session| session.card.id.clone()).collect();
+    for session in sessions {
+        for request in session.card.waiting(|request| matches!(request, Request::SendEvent { .. })) {
+            let Some(asked) = session.card.answered(request) else { continue };
+            let Request::SendEvent { session: to, .. } = &asked.request else { continue };
+            let is_known = going_on.contains(to.as_str()) || book.journal.history(to).await?.is_some();
+            session.events.push(if is_known {
+                SessionEvent::RequestDone { request, outcome: Outcome::Done }
+            } else {
+                let failure = HostError::SessionUnknown.with(format!("there is no session `{to}` on this node"));
+                SessionEvent::RequestFailed { request, failure }
+            });
+        }
+    }
+    Ok(())
+}
+
+impl LinkTask {
+    /// A session goes on.
+    pub(crate) fn restore(&mut self, recovered: Recovered) {
+        let Recovered { card, held, messages, resumed, events, is_over, stopping } = recovered;
+        let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
+        let held = held.iter().map(|interaction| self.hold(interaction)).collect();
+        let card = Arc::new(card);
+        self.shared.pulls.tell(|pulls| pulls.resumed(card.strategy));
+        let mut running = Running::new(card.clone(), held);
+        running.stopping = stopping;
+        for (interaction, server) in messages {
+            running.remember_message(interaction, server);
+        }
+        if is_over {
+            let end =
+                SessionEnd { reason: EndReason::Finished, turns: card.turns(), cpu: Duration::ZERO, failed_turn: None };
+            running.end = Some(Box::new(end));
+            card.set_state(crate::status::SessionState::Ending);
+            self.enter(running);
+            // Without a connection nothing is given back: this only forgets one that left nothing behind.
+            self.settle(&card.id);
+            return;
+        }
+        self.enter(running);
+        let session = self.shared.engine.start(SessionStart {
+            id: card.id.to_string(),
+            plugin: card.plugin.clone(),
+            facts,
+            journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
+            from: Begins::Journal { started_at: card.started_at, resumed },
+        });
+        for event in events {
+            // One that ends at once does not need to know.
+            let _ = session.deliver(event);
+        }
+        // The only place that sets it for a session that goes on.
+        let _ = card.session.set(session);
+    }
+}

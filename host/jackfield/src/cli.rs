@@ -65,8 +65,14 @@ pub enum Command {
     Agent(Agent),
     /// Show what waits in the interaction queues.
     Queues(Queues),
-    /// Show the sessions of the running node.
+    /// Show the sessions of the running node, or, from its journal, those that have ended.
     Sessions(Sessions),
+    /// Show what the journal holds of one session, turn by turn.
+    Journal(JournalArguments),
+    /// Run recorded sessions again, with no effect, and compare.
+    Replay(Replay),
+    /// Let waiting sessions go on with another version of their plugin.
+    Move(Move),
     /// Read and check the configuration; start nothing.
     Check(Check),
     /// List every option of the configuration with its range and default.
@@ -80,8 +86,12 @@ pub enum Command {
 /// `jackfield run`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stops on Ctrl-C or SIGTERM: it pulls no more, lets sessions come to rest, gives back the rest, and ends
-with code 0. A second Ctrl-C ends it at once.
+Stops on Ctrl-C or SIGTERM, and ends with code 0. It pulls no more; its sessions are suspended, and go on at
+the next start, or they are asked to end and give back what they hold (option on-shutdown). A second Ctrl-C
+ends it at once, which loses nothing either: what was recorded goes on at the next start.
+
+It does not start (code 1) with a journal that another process has open, that is damaged, that a newer
+jackfield wrote, or that cannot be written.
 
 Examples:
   jackfield run
@@ -201,14 +211,100 @@ pub struct Queues {
 /// `jackfield sessions`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks the node through its control socket, <data>/<application>.sock.
+Asks the node through its control socket, <data>/<application>.sock. With --finished it reads the journal
+instead, whether or not the node runs.
 
-Example:
-  jackfield sessions --json")]
+Examples:
+  jackfield sessions --json
+  jackfield sessions --finished --since 1h --failed")]
 pub struct Sessions {
     /// Show links, pulls and counters too.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "finished")]
     pub all: bool,
+    /// Show those that have ended, from the journal.
+    #[arg(long)]
+    pub finished: bool,
+    /// With --finished: only those that began in this time.
+    #[arg(long, value_name = "TIME", requires = "finished", value_parser = humantime::parse_duration)]
+    pub since: Option<Duration>,
+    /// With --finished: only those of this strategy.
+    #[arg(long, value_name = "STRATEGY", requires = "finished")]
+    pub strategy: Option<String>,
+    /// With --finished: only those that failed.
+    #[arg(long, requires = "finished")]
+    pub failed: bool,
+    /// With --finished: at most so many, the last ones.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+}
+
+/// `jackfield journal`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads the journal, whether or not the node runs. With --json everything that is recorded is shown.
+
+Examples:
+  jackfield journal 019ac3f2
+  jackfield journal 019ac3f2 --json")]
+pub struct JournalArguments {
+    /// Id of the session, or how it begins.
+    pub session: String,
+}
+
+/// `jackfield replay`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Strategies run on what is recorded: what they look up, the clock and chance are as they were then, and what
+they ask for is compared and goes nowhere. Ends with code 5 at a difference, and with code 3 when some
+sessions could not be replayed. A session is replayed from its beginning, or, where its first turns are no
+longer kept, from its last checkpoint.
+
+Examples:
+  jackfield replay 019ac3f2
+  jackfield replay 019ac3f2 --with new/triage.wasm
+  jackfield replay --all --since 24h --with new/triage.wasm")]
+pub struct Replay {
+    /// Id of the session, or how it begins.
+    #[arg(required_unless_present = "all", value_name = "SESSION|--all")]
+    pub session: Option<String>,
+    /// Replay many, and show a summary.
+    #[arg(long, conflicts_with = "session")]
+    pub all: bool,
+    /// With --all: only those that began in this time.
+    #[arg(long, value_name = "TIME", requires = "all", value_parser = humantime::parse_duration)]
+    pub since: Option<Duration>,
+    /// With --all: only those of this strategy.
+    #[arg(long, value_name = "STRATEGY", requires = "all")]
+    pub strategy: Option<String>,
+    /// With --all: at most so many, the last ones.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// The version to run, in place of the one that was recorded; with --all only sessions of this plugin.
+    #[arg(long, value_name = "FILE")]
+    pub with: Option<PathBuf>,
+}
+
+/// `jackfield move`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A session keeps the version of its plugin that it began with. One that has made a checkpoint can go on with
+another version, which must name the format of that checkpoint in its manifest, and must go through the turns
+since then as they were recorded. With --dry-run this is tried and nothing is changed, also while the node runs.
+To move them the node must be stopped: it suspends its sessions, and they go on when it is started again.
+Ends with code 3 when some sessions cannot be moved.
+
+Examples:
+  jackfield move Triage --to new/triage.wasm --dry-run
+  jackfield move Triage --to new/triage.wasm")]
+pub struct Move {
+    /// The strategy whose sessions are moved.
+    pub strategy: String,
+    /// The version they are to go on with.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Only try; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `jackfield check`
@@ -275,6 +371,9 @@ pub struct Bench {
     /// Interactions of each throughput benchmark.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pub interactions: u32,
+    /// Waiting sessions of the journal benchmark.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub waiting: u32,
     /// Sessions of the memory benchmark.
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub sessions: u32,

@@ -62,9 +62,7 @@ impl Control {
                 path.display()
             );
         }
-        if UnixStream::connect(path).await.is_ok() {
-            anyhow::bail!("a node with this name runs already (it answers at {})", path.display());
-        }
+        must_be_free(path).await?;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot replace {}", path.display()));
@@ -145,6 +143,17 @@ async fn serve(stream: UnixStream, answer: Answer) -> anyhow::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Whether a node could listen at `path`.
+///
+/// # Errors
+/// Another one answers there.
+pub async fn must_be_free(path: &Path) -> anyhow::Result<()> {
+    if UnixStream::connect(path).await.is_ok() {
+        anyhow::bail!("a node with this name runs already (it answers at {})", path.display());
+    }
+    Ok(())
 }
 
 /// Asks the node that listens at `path`.

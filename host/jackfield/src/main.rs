@@ -11,8 +11,10 @@ mod connect;
 mod control;
 mod embedded;
 mod exit;
+mod journal;
 mod output;
 mod signals;
+mod small_site;
 mod text;
 
 use std::process::ExitCode;

@@ -1,9 +1,12 @@
 //! Small things between text and values: lengths of time, columns, user data.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jackfield_protocol::v1::Interaction;
+
+/// The end of the year 9999: dates after it are not written.
+const LAST_MOMENT: i64 = 253_402_300_800_000;
 
 /// `0.2s`, `200ms`, `1m`, or a range of two such as `0.2s..1s`.
 ///
@@ -35,6 +38,15 @@ pub fn time(milliseconds: i64) -> String {
         60_000..3_600_000 => format!("{} min", milliseconds / 60_000),
         3_600_000..172_800_000 => format!("{} h", milliseconds / 3_600_000),
         _ => format!("{} d", milliseconds / 86_400_000),
+    }
+}
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z, as `2026-03-02 10:00:00 UTC`.
+pub fn moment(milliseconds: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    match UNIX_EPOCH.checked_add(since).filter(|_| milliseconds < LAST_MOMENT) {
+        Some(time) => format!("{}", humantime::format_rfc3339_seconds(time)).replace('T', " ").replace('Z', " UTC"),
+        None => format!("{milliseconds} ms"),
     }
 }
 
@@ -102,6 +114,12 @@ mod tests {
     fn times_as_people_say_them() {
         let said: Vec<String> = [-5, 340, 2_150, 240_000, 10_800_000, 172_800_000].map(time).into();
         assert_eq!(said, ["0 ms", "340 ms", "2.1 s", "4 min", "3 h", "2 d"]);
+    }
+
+    #[test]
+    fn moments_as_people_say_them() {
+        assert_eq!(moment(1_772_445_600_250), "2026-03-02 10:00:00 UTC");
+        assert_eq!(moment(i64::MAX), "9223372036854775807 ms");
     }
 
     #[test]

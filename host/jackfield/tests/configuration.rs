@@ -161,6 +161,40 @@ fn an_option_of_the_wrong_type() {
 }
 
 #[test]
+fn an_option_of_a_few_words_names_them() {
+    for wrong in ["\"wait\"", "5"] {
+        let text = with("poison-limit = 5", &format!("on-shutdown = {wrong}"));
+        says(&text, &["jackfield.toml:8:15: error", "`on-shutdown` must be suspend or drain", "default \"suspend\""]);
+    }
+}
+
+#[test]
+fn the_options_of_sessions_and_of_their_journal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = "poison-limit = 5\njournal = \"off\"\njournal-retention = 1\non-shutdown = \"drain\"\nmax-sessions = 1000000\n\
+                   [application.options.strategy]\nlive-sessions = 0\nturns-without-checkpoint = 100000";
+    let (code, text) = check(folder.path(), &RIGHT.replacen("poison-limit = 5", options, 1), &[]);
+    assert_eq!(code, 0, "{text}");
+    says(
+        &with("poison-limit = 5", "journal-retention = 0"),
+        &["`journal-retention` is out of range", "from 1 to 87600 hours; default 168"],
+    );
+    let windows = "store = \"sqlite:var/email.db\"\n[server.options.settings]\nreclaim-window = 3601";
+    says(
+        &with("store = \"sqlite:var/email.db\"", windows),
+        &["`reclaim-window` is out of range", "from 0 to 3600 seconds; default 30"],
+    );
+}
+
+#[test]
+fn the_journal_is_no_servers_store() {
+    says(
+        &with("poison-limit = 5", "journal = \"email.db\""),
+        &["jackfield.toml:8:11: error", "the node's journal and a server's store are one file", "here"],
+    );
+}
+
+#[test]
 fn references_to_what_is_not_there() {
     for (from, to, parts) in [
         (
@@ -288,9 +322,7 @@ fn condition_and_order_of_a_view_are_both_looked_at() {
 #[test]
 fn a_bad_view_only_warns_when_a_server_starts() {
     let site = support::Site::new();
-    let text = std::fs::read_to_string(site.path("jackfield.toml")).expect("the site");
-    let bad = text.replacen("queue = \"in\"", "queue = \"in\"\ncondition = \"prioryti > 1\"", 1);
-    site.write("jackfield.toml", &bad);
+    site.configure("queue = \"in\"\n[[submitter]]", "queue = \"in\"\ncondition = \"prioryti > 1\"\n[[submitter]]");
     let output = site.command(&["check"]).output().expect("runs");
     assert_eq!(output.status.code(), Some(2), "{}", output_text(&output));
     assert!(site.server().stop().success());

@@ -170,10 +170,14 @@ fn the_server_stops_in_good_order_on_sigterm() {
 fn help_documents_the_exit_codes_and_has_examples() {
     let output = jackfield().arg("--help").output().expect("runs");
     let text = output_text(&output);
-    for code in ["0  done", "1  failed", "2  the command line", "3  partly done", "4  the Interaction Server"] {
+    for code in
+        ["0  done", "1  failed", "2  the command line", "3  partly done", "4  the Interaction Server", "5  a replay"]
+    {
         assert!(text.contains(code), "{text}");
     }
-    for command in ["run", "server", "submit", "agent", "queues", "sessions", "check", "demo", "bench"] {
+    for command in [
+        "run", "server", "submit", "agent", "queues", "sessions", "journal", "replay", "move", "check", "demo", "bench",
+    ] {
         let output = jackfield().args([command, "--help"]).output().expect("runs");
         assert!(output.status.success() && output_text(&output).contains("xample"), "{}", output_text(&output));
     }

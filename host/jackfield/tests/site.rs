@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use support::{Running, Site, jackfield, json_lines, output_text};
+use support::{Site, jackfield, json_lines, output_text};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -80,9 +80,9 @@ fn the_demo_removes_nothing_that_is_not_its_own() {
 #[test]
 fn run_answers_at_its_socket_and_stops_in_good_order() {
     let site = Site::new();
+    site.configure("embedded = false", "embedded = true");
     std::fs::create_dir(site.path("plugins")).expect("a folder");
-    let mut running = Running::start(site.command(&["run", "--with-parent"]));
-    running.wait_for_line("runs;");
+    let running = site.node();
     let output = site.command(&["sessions", "--json"]).output().expect("runs");
     let status = json_lines(&output.stdout).remove(0);
     assert_eq!((&status["name"], &status["sessions"]), (&"node".into(), &Json::Array(Vec::new())));

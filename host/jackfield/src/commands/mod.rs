@@ -4,12 +4,18 @@ mod agent;
 mod bench;
 mod check;
 mod demo;
+mod finished;
+mod journal;
+mod moving;
 mod options;
 mod queues;
+mod replay;
 mod run;
 mod server;
 mod sessions;
 mod submit;
+mod turns;
+mod versions;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{self, Site};
@@ -27,7 +33,11 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => submit::submit(global, arguments).await,
         Command::Agent(arguments) => agent::agent(global, arguments).await,
         Command::Queues(arguments) => queues::queues(global, arguments).await,
+        Command::Sessions(arguments) if arguments.finished => finished::sessions(global, &arguments),
         Command::Sessions(arguments) => sessions::sessions(global, arguments).await,
+        Command::Journal(arguments) => journal::journal(global, &arguments),
+        Command::Replay(arguments) => replay::replay(global, arguments).await,
+        Command::Move(arguments) => moving::sessions(global, &arguments).await,
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Options => options::options(global),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

@@ -36,7 +36,7 @@ fn default(option: &OptionDefinition) -> String {
     match option.kind {
         Kind::Integer { default, .. } => default.to_string(),
         Kind::Flag { default } => default.to_string(),
-        Kind::Text { default } => format!("{default:?}"),
+        Kind::Text { default } | Kind::Word { default, .. } => format!("{default:?}"),
     }
 }
 
@@ -45,6 +45,7 @@ fn range(option: &OptionDefinition) -> String {
         Kind::Integer { min, max, unit, .. } => format!("{min} to {max} {}", unit.word()).trim_end().to_owned(),
         Kind::Flag { .. } => "true or false".into(),
         Kind::Text { .. } => "text".into(),
+        Kind::Word { of, .. } => of.join(" or "),
     }
 }
 
@@ -52,7 +53,11 @@ fn as_json(option: &OptionDefinition) -> serde_json::Value {
     let (default, min, max, unit) = match option.kind {
         Kind::Integer { default, min, max, unit } => (json!(default), json!(min), json!(max), json!(unit.word())),
         Kind::Flag { default } => (json!(default), json!(null), json!(null), json!(null)),
-        Kind::Text { default } => (json!(default), json!(null), json!(null), json!(null)),
+        Kind::Text { default } | Kind::Word { default, .. } => (json!(default), json!(null), json!(null), json!(null)),
+    };
+    let words = match option.kind {
+        Kind::Word { of, .. } => json!(of),
+        _ => json!(null),
     };
     json!({
         "object": option.owner.word(),
@@ -62,6 +67,7 @@ fn as_json(option: &OptionDefinition) -> serde_json::Value {
         "min": min,
         "max": max,
         "unit": unit,
+        "words": words,
         "takesEffect": option.takes_effect.words(),
         "text": option.text,
     })

@@ -1,23 +1,26 @@
 //! `jackfield run`: the main job. Embedded servers, media servers, the node with its plugins.
 //!
 //! Started in the order in which they need each other, and stopped in the reverse one: first the node
-//! (it gives back what it holds), then the media servers, then the servers.
+//! (it suspends its sessions, or gives back what they hold), then the media servers, the servers, and
+//! last the journal.
 
 use std::sync::Arc;
 
 use anyhow::Context;
+use jackfield_journal::Journal;
 use jackfield_mail::Outbox;
 use jackfield_node::Node;
 use jackfield_strategy::{Engine, Plugins};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, Run};
 use crate::config::options::Owner;
 use crate::config::{self, Site};
-use crate::control::{Control, Question};
+use crate::control::{self, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
-use crate::{output, signals};
+use crate::{journal, output, signals};
 
 /// Run the site until a signal.
 ///
@@ -25,25 +28,45 @@ use crate::{output, signals};
 /// Something does not start; what was started before it is stopped again.
 pub async fn run(global: &Global, arguments: Run) -> anyhow::Result<Exit> {
     let mut site = super::load(global)?;
-    if let Some(plugins) = arguments.plugins {
-        site.application.plugins = plugins;
+    if let Some(plugins) = &arguments.plugins {
+        site.application.plugins.clone_from(plugins);
     }
     let stop = signals::stop_token(global.with_parent)?;
     std::fs::create_dir_all(&site.application.data)
         .with_context(|| format!("cannot make the data folder {}", site.application.data.display()))?;
 
+    control::must_be_free(&site.control_socket()).await?;
     let engine = Engine::new(config::engine_settings(&site))?;
     let plugins = load_plugins(&site, &engine).await?;
-    let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(&site).await? };
-    let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(&site, &embedded).await };
-    let ended = match start_node(&site, engine, plugins, &embedded).await {
+    // Before anything else is up: most of what can be wrong with a start is wrong with the journal.
+    let journal = journal::open(&site).await?;
+    let ended = start(global, &arguments, &site, engine, plugins, journal.clone(), &stop).await;
+    if let Some(journal) = journal {
+        journal.close().await;
+    }
+    ended
+}
+
+/// The rest, with the journal open.
+async fn start(
+    global: &Global,
+    arguments: &Run,
+    site: &Site,
+    engine: Engine,
+    plugins: Arc<Plugins>,
+    journal: Option<Journal>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Exit> {
+    let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(site).await? };
+    let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(site, &embedded).await };
+    let ended = match start_node(site, engine, plugins, journal, &embedded).await {
         Ok((node, control)) => {
             // Nobody need read it: the node runs all the same.
-            let _ = say_ready(global, &site);
+            let _ = say_ready(global, site);
             stop.cancelled().await;
             tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
             control.close().await;
-            shut_down(&site, node).await;
+            shut_down(site, node).await;
             Ok(Exit::Done)
         }
         Err(error) => Err(error),
@@ -93,10 +116,11 @@ async fn start_node(
     site: &Site,
     engine: Engine,
     plugins: Arc<Plugins>,
+    journal: Option<Journal>,
     embedded: &Embedded,
 ) -> anyhow::Result<(Arc<Node>, Control)> {
     let settings = config::node_settings(site, |server| embedded.endpoint(server));
-    let node = Arc::new(Node::start(settings, engine, plugins).await?);
+    let node = Arc::new(Node::start(settings, engine, plugins, journal).await?);
     let answering = Arc::clone(&node);
     let socket = site.control_socket();
     let control = Control::listen(&socket, move |Question::Status| {
@@ -121,10 +145,23 @@ fn say_ready(global: &Global, site: &Site) -> anyhow::Result<()> {
     }
 }
 
+/// Its sessions are suspended, or come to their ends, as the site wants.
 async fn shut_down(site: &Site, node: Arc<Node>) {
-    let grace = site.application.options.duration(Owner::Application, "orchestration", "shutdown-grace");
+    let options = &site.application.options;
+    let grace = options.duration(Owner::Application, "orchestration", "shutdown-grace");
+    let drains = options.text(Owner::Application, "orchestration", "on-shutdown") == "drain";
     // The control socket has closed, so nobody else holds it.
     let Some(node) = Arc::into_inner(node) else { return };
-    let report = node.shutdown(grace).await;
-    tracing::info!(finished = report.finished, killed = report.killed, given_back = report.given_back, "node stopped");
+    if drains {
+        let report = node.shutdown(grace).await;
+        tracing::info!(
+            finished = report.finished,
+            killed = report.killed,
+            given_back = report.given_back,
+            "node stopped"
+        );
+    } else {
+        node.suspend(grace).await;
+        tracing::info!("node stopped; its sessions go on at the next start");
+    }
 }

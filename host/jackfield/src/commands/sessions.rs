@@ -44,6 +44,12 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
             let state = field(row, "state").replace('_', " ");
             vec![strategy, server, state, field(row, "asked"), rest, field(row, "problem")]
         })?;
+        if let Some(journal) = status.get("journal").filter(|journal| !journal.is_null()) {
+            let problem = field(journal, "problem");
+            let state = if problem.is_empty() { "records".to_owned() } else { format!("WAITS: {problem}") };
+            let (turns, recovered) = (field(journal, "turns"), field(journal, "recovered"));
+            output::line(format!("journal: {state}; {turns} turns recorded, {recovered} sessions recovered\n"))?;
+        }
         if let Some(counters) = status.get("counters").and_then(Json::as_object) {
             let counted: Vec<String> =
                 counters.iter().map(|(name, value)| format!("{value} {}", words(name))).collect();
@@ -53,12 +59,17 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
     show(
         &status,
         "sessions",
-        &["SESSION", "STRATEGY", "PLUGIN", "INTERACTION", "SERVER", "AGE", "#TURNS", "STATE"],
+        &["SESSION", "STRATEGY", "PLUGIN", "INTERACTION", "SERVER", "#AGE", "#TURNS", "STATE", "WAITS FOR"],
         |row| {
             let plugin = format!("{} {}", field(row, "plugin"), field(row, "pluginVersion"));
             let [id, strategy] = ["id", "strategy"].map(|key| field(row, key));
             let [interaction, server] = ["interaction", "server"].map(|key| field(row, key));
-            vec![id, strategy, plugin, interaction, server, age(row), field(row, "turns"), field(row, "state")]
+            let [turns, state] = ["turns", "state"].map(|key| field(row, key));
+            let waits = match row.get("dueAt").and_then(Json::as_i64) {
+                Some(due) if due > now => format!("{}, at most {}", field(row, "waitsFor"), text::time(due - now)),
+                _ => field(row, "waitsFor"),
+            };
+            vec![id, strategy, plugin, interaction, server, age(row), turns, state, waits]
         },
     )?;
     Ok(Exit::Done)

@@ -214,6 +214,14 @@ fn addresses(site: &Site, notes: &Notes) {
                 );
             }
         }
+        if site.journal().as_ref() == Some(&server.store) {
+            let span = site.application.option_spans.get("journal").unwrap_or(&server.store_span);
+            notes.push(
+                Problem::new(span.clone(), "the node's journal and a server's store are one file", "also a store")
+                    .related(server.store_span.clone(), "here")
+                    .help("give each of them a file of its own"),
+            );
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 
-use super::options::OptionValues;
+use super::options::{OptionValues, Owner};
 use super::section::Text;
 
 /// A whole site, checked.
@@ -264,6 +264,12 @@ impl Site {
     /// Where the running node answers questions: `<data>/<application>.sock`.
     pub fn control_socket(&self) -> PathBuf {
         self.application.data.join(format!("{}.sock", self.application.name))
+    }
+
+    /// The file in which the node records its sessions; none: it records nothing.
+    pub fn journal(&self) -> Option<PathBuf> {
+        let journal = self.application.options.text(Owner::Application, "orchestration", "journal");
+        (journal != "off").then(|| self.application.data.join(journal))
     }
 }
 

@@ -212,6 +212,15 @@ fn option_value(
                 None
             }
         },
+        Kind::Word { default, of } => match value.get_ref().as_str() {
+            Some(word) if of.contains(&word) => Some(OptionValue::Text(word.to_owned())),
+            word => {
+                let label = if word.is_some() { "not one of them" } else { "not text" };
+                let problem = Problem::new(value.span(), format!("`{name}` must be {}", of.join(" or ")), label);
+                notes.push(problem.help(format!("default \"{default}\"")));
+                None
+            }
+        },
     }
 }
 

@@ -47,6 +47,13 @@ pub enum Kind {
         /// Value when it is not set.
         default: &'static str,
     },
+    /// One of a few words.
+    Word {
+        /// Value when it is not set.
+        default: &'static str,
+        /// All there are.
+        of: &'static [&'static str],
+    },
 }
 
 /// What an integer option counts.
@@ -60,6 +67,8 @@ pub enum Unit {
     Seconds,
     /// Minutes.
     Minutes,
+    /// Hours.
+    Hours,
     /// Mebibytes.
     Mebibytes,
 }
@@ -72,6 +81,7 @@ impl Unit {
             Unit::Milliseconds => "milliseconds",
             Unit::Seconds => "seconds",
             Unit::Minutes => "minutes",
+            Unit::Hours => "hours",
             Unit::Mebibytes => "MiB",
         }
     }
@@ -122,7 +132,7 @@ const fn integer(
 }
 
 use Owner::{Application, Server};
-use Unit::{Count, Mebibytes, Milliseconds, Minutes, Seconds};
+use Unit::{Count, Hours, Mebibytes, Milliseconds, Minutes, Seconds};
 
 /// All options, by owner, section and topic.
 pub const OPTIONS: &[OptionDefinition] = &[
@@ -145,8 +155,8 @@ pub const OPTIONS: &[OptionDefinition] = &[
         Application,
         "orchestration",
         "max-sessions",
-        (5_000, 1, 1_000_000, Count),
-        "Sessions at once on this node; never more than the engine can hold.",
+        (50_000, 1, 1_000_000, Count),
+        "Sessions at once on this node, those that wait included; it pulls no more meanwhile.",
     ),
     integer(
         Application,
@@ -182,7 +192,30 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "shutdown-grace",
         (10, 0, 3_600, Seconds),
-        "Time a shutdown leaves running sessions to come to rest.",
+        "Time a shutdown leaves sessions to come to rest: to their ends, or, where they are suspended, to the end of their turns.",
+    ),
+    OptionDefinition {
+        owner: Application,
+        section: "orchestration",
+        name: "on-shutdown",
+        kind: Kind::Word { default: "suspend", of: &["suspend", "drain"] },
+        takes_effect: TakesEffect::Restart,
+        text: "What a shutdown does to sessions. suspend: they keep their interactions and go on at the next start. drain: they are asked to end, and give back what they hold. Without a journal always drain.",
+    },
+    OptionDefinition {
+        owner: Application,
+        section: "orchestration",
+        name: "journal",
+        kind: Kind::Text { default: "journal.db" },
+        takes_effect: TakesEffect::Restart,
+        text: "File in which sessions are recorded, and from which they go on after a stop or a crash; a relative path begins at the data folder. off: nothing is recorded, and sessions end with the node.",
+    },
+    integer(
+        Application,
+        "orchestration",
+        "journal-retention",
+        (168, 1, 87_600, Hours),
+        "How long the journal keeps sessions that have ended.",
     ),
     integer(
         Application,
@@ -234,6 +267,20 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "Requests one turn of a session may make.",
     ),
     integer(
+        Application,
+        "strategy",
+        "live-sessions",
+        (5_000, 0, 100_000, Count),
+        "Sessions kept in memory as they run, at once; the others are rebuilt from the journal when something happens to them. 0: each is dropped after every turn, a mode for tests.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "turns-without-checkpoint",
+        (1_000, 10, 100_000, Count),
+        "Turns a recorded session may have since its last checkpoint, or its beginning; beyond it the session ends and gives its interaction back.",
+    ),
+    integer(
         Server,
         "settings",
         "routing-timeout",
@@ -274,6 +321,20 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "registration-timeout",
         (10, 1, 300, Seconds),
         "A connection that has not registered by then is closed.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "reclaim-window",
+        (30, 0, 3_600, Seconds),
+        "How long interactions are kept for a routing client whose connection broke; nobody else is given them meanwhile. 0: they are free at once.",
+    ),
+    integer(
+        Server,
+        "settings",
+        "reclaim-window-at-start",
+        (2, 0, 60, Seconds),
+        "How long pulls wait after a start with interactions waiting, so that routers that come back get their own first. 0: not at all.",
     ),
     integer(Server, "limits", "clients", (1_000, 1, 100_000, Count), "Clients at once."),
     integer(
@@ -368,15 +429,16 @@ impl OptionValues {
         match definition(owner, section, name).map(|option| option.kind) {
             Some(Kind::Integer { unit: Milliseconds, .. }) => Duration::from_millis(value),
             Some(Kind::Integer { unit: Minutes, .. }) => Duration::from_secs(value * 60),
+            Some(Kind::Integer { unit: Hours, .. }) => Duration::from_secs(value * 60 * 60),
             _ => Duration::from_secs(value),
         }
     }
 
-    /// A text option.
+    /// A text option, or one of a few words.
     pub fn text(&self, owner: Owner, section: &'static str, name: &'static str) -> String {
         match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
             (Some(OptionValue::Text(value)), _) => value.clone(),
-            (_, Some(Kind::Text { default })) => default.to_owned(),
+            (_, Some(Kind::Text { default } | Kind::Word { default, .. })) => default.to_owned(),
             _ => String::new(),
         }
     }
@@ -401,6 +463,9 @@ mod tests {
             if let Kind::Integer { default, min, max, .. } = option.kind {
                 assert!(min <= default && default <= max, "{}", option.name);
             }
+            if let Kind::Word { default, of } = option.kind {
+                assert!(of.contains(&default), "{}", option.name);
+            }
             let same = OPTIONS.iter().position(|other| {
                 (other.owner, other.section, other.name) == (option.owner, option.section, option.name)
             });
@@ -418,6 +483,8 @@ mod tests {
         assert_eq!(options.duration(Server, "settings", "max-pull-delay"), timers.max_pull_delay);
         assert_eq!(options.duration(Server, "settings", "idempotency-retention"), timers.idempotency_retention);
         assert_eq!(options.duration(Server, "settings", "registration-timeout"), timers.registration_timeout);
+        assert_eq!(options.duration(Server, "settings", "reclaim-window"), timers.reclaim_window);
+        assert_eq!(options.duration(Server, "settings", "reclaim-window-at-start"), timers.reclaim_window_at_start);
         let limits = jackfield_server::Limits::default();
         assert_eq!(options.count(Server, "limits", "clients"), limits.clients);
         assert_eq!(options.count(Server, "limits", "requests-in-flight"), limits.requests_in_flight);

@@ -103,6 +103,8 @@ fn timers(options: &OptionValues) -> server::Timers {
         max_pull_delay: duration("max-pull-delay"),
         idempotency_retention: duration("idempotency-retention"),
         registration_timeout: duration("registration-timeout"),
+        reclaim_window: duration("reclaim-window"),
+        reclaim_window_at_start: duration("reclaim-window-at-start"),
     }
 }
 
@@ -188,8 +190,23 @@ pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
         memory_bytes: options.count(Owner::Application, "strategy", "memory-limit"),
         turn_cpu: options.duration(Owner::Application, "strategy", "turn-cpu-limit"),
         requests_per_turn: options.count(Owner::Application, "strategy", "requests-per-turn"),
-        sessions: options.count(Owner::Application, "orchestration", "max-sessions"),
+        live: options.count(Owner::Application, "strategy", "live-sessions"),
+        turns_without_checkpoint: u64::try_from(options.integer(
+            Owner::Application,
+            "strategy",
+            "turns-without-checkpoint",
+        ))
+        .unwrap_or(1),
         ..jackfield_strategy::Settings::default()
+    }
+}
+
+/// How the node keeps its journal.
+pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
+    let application = &site.application;
+    jackfield_journal::JournalSettings {
+        retention: application.options.duration(Owner::Application, "orchestration", "journal-retention"),
+        ..jackfield_journal::JournalSettings::new(application.name.clone())
     }
 }
 
@@ -203,5 +220,22 @@ mod tests {
         assert_eq!(timers(&defaults), server::Timers::default());
         assert_eq!(limits(&defaults), server::Limits::default());
         assert_eq!(node_options(&defaults), jackfield_node::Options::default());
+        assert_eq!(engine_settings(&Site::default()), jackfield_strategy::Settings::default());
+        assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
+    }
+
+    #[test]
+    fn what_the_sample_shows_are_the_defaults() {
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/site/jackfield.toml");
+        let (site, _) = crate::config::load(&sample).expect("the sample is right");
+        assert_eq!(node_options(&site.application.options), jackfield_node::Options::default());
+        assert_eq!(engine_settings(&site), jackfield_strategy::Settings::default());
+        let name = &site.application.name;
+        assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
+        assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));
+        // The second one shows a change.
+        let first = site.servers.first().expect("a server");
+        assert_eq!(timers(&first.options), server::Timers::default());
+        assert_eq!(limits(&first.options), server::Limits::default());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use jackfield_link::{Client, Endpoint};
@@ -17,18 +17,34 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc;
 
 use super::port::Port;
+use super::small_site::small_site;
 
 /// Longest anything here may take to come about.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The e-mails that strategies have made end up in `outbox` beside the site.
+const OUTBOX: &str = r#"
+[[media-server]]
+name = "outbox"
+kind = "outbox"
+server = "main"
+media = "email"
+maildir = "outbox"
+"#;
+
 /// The seed of this run, printed so that it can be repeated.
-pub fn seeded(test: &str) -> StdRng {
+pub fn seed(test: &str) -> u64 {
     let seed = std::env::var("JACKFIELD_FAULT_SEED")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or_else(|| rand::rng().random::<u32>().into());
     println!("{test}: JACKFIELD_FAULT_SEED={seed}");
-    StdRng::seed_from_u64(seed)
+    seed
+}
+
+/// Chance from the seed of this run.
+pub fn seeded(test: &str) -> StdRng {
+    StdRng::seed_from_u64(seed(test))
 }
 
 /// How many rounds to run: what is asked for, or the few that every test run can afford.
@@ -36,14 +52,14 @@ pub fn rounds(usually: usize) -> usize {
     std::env::var("JACKFIELD_FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
 }
 
-/// An e-mail for `inbound`, known by this name.
+/// An e-mail for `in`, known by this name.
 pub fn email(external_id: impl Into<String>) -> Request {
     Request::Submit(RequestSubmit {
         external_id: external_id.into(),
         media_type: "email".into(),
         interaction_type: "Inbound".into(),
         interaction_subtype: "InboundNew".into(),
-        queue: "inbound".into(),
+        queue: "in".into(),
         user_data: Some(KeyValueList::default().with("Subject", "a question")),
         ..Default::default()
     })
@@ -57,82 +73,41 @@ pub struct Site {
 }
 
 impl Site {
-    /// One server `server` with the queue `inbound`, the view `waiting`, the strategy `route` (plugin
-    /// `route_anyone`) and two agents; one node `node`.
+    /// The small site, with the strategy `route` (plugin `route_anyone`) for the queue `in`.
     pub fn new() -> Site {
+        Site::with(&[("in", "route", "route_anyone")])
+    }
+
+    /// The small site with these: queue, strategy, and plugin.
+    pub fn with(strategies: &[(&str, &str, &str)]) -> Site {
         let folder = tempfile::tempdir().expect("a folder");
         let port = Port::free();
         fs::create_dir(folder.path().join("plugins")).expect("a folder for plugins");
-        let text = format!(
-            r#"
-[application]
-name = "node"
-tenant = "Environment"
-connections = ["server"]
-data = "var"
-plugins = "plugins"
+        let site = Site { folder, port, running: BTreeMap::new() };
+        site.write("jackfield.toml", &small_site(site.port(), strategies));
+        site
+    }
 
-[application.options.orchestration]
-reconnect-first = 50
-reconnect-max = 500
+    /// Something in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
 
-[[tenant]]
-name = "Environment"
-id = 1
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("written");
+    }
 
-[[switch]]
-name = "multimedia"
-tenant = "Environment"
-type = "multimedia"
+    /// Changes what the configuration says; `from` must be there.
+    pub fn configure(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("jackfield.toml")).expect("the site");
+        assert!(text.contains(from), "`{from}` is not in the configuration");
+        self.write("jackfield.toml", &text.replacen(from, to, 1));
+    }
 
-[[server]]
-name = "server"
-tenant = "Environment"
-host = "127.0.0.1"
-port = {}
-embedded = false
-store = "sqlite:server.db"
-
-[[media-type]]
-name = "email"
-
-[[queue]]
-name = "inbound"
-[[queue]]
-name = "poison"
-[[queue]]
-name = "orchestration_system"
-
-[[view]]
-name = "waiting"
-queue = "inbound"
-
-[[submitter]]
-name = "waiting to route"
-view = "waiting"
-strategy = "route"
-
-[[strategy]]
-name = "route"
-plugin = "route_anyone"
-
-[[agent-group]]
-name = "everyone"
-
-[[agent]]
-id = "ada"
-groups = ["everyone"]
-capacity = {{ email = 4 }}
-
-[[agent]]
-id = "ben"
-groups = ["everyone"]
-capacity = {{ email = 4 }}
-"#,
-            port.number()
-        );
-        fs::write(folder.path().join("jackfield.toml"), text).expect("the site file");
-        Site { folder, port, running: BTreeMap::new() }
+    /// The folder stays, with stores and logs.
+    pub fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// Copies a test guest into the plugins folder.
@@ -147,26 +122,52 @@ capacity = {{ email = 4 }}
     }
 
     pub fn start_server(&mut self) {
-        self.start("server", &["server", "--name", "server"]);
+        self.start("server", &[], "jackfield.toml", &["server", "--name", "main"]);
     }
 
     pub fn start_node(&mut self) {
-        self.start("node", &["run"]);
+        self.start_node_by(&[]);
     }
 
-    fn start(&mut self, what: &'static str, arguments: &[&str]) {
-        let site = self.folder.path().join("jackfield.toml");
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join(format!("{what}.log")))
-            .expect("a log file");
-        let (command, rest) = arguments.split_first().expect("a command");
-        let child = Command::new(env!("CARGO_BIN_EXE_jackfield"))
-            .arg(command)
-            .arg("--site")
-            .arg(site)
+    /// The node, started by these words: a program that runs what follows as the process it is.
+    pub fn start_node_by(&mut self, words: &[String]) {
+        self.start("node", words, "jackfield.toml", &["run"]);
+    }
+
+    /// The media server `outbox` in a process of its own, which is that of a node with nothing to do.
+    pub fn start_outbox(&mut self) {
+        if !self.path("media.toml").exists() {
+            fs::create_dir(self.path("none")).expect("a folder without plugins");
+            let site = small_site(self.port(), &[]).replacen(
+                "name = \"node\"",
+                "name = \"media\"\ndata = \"media\"\nplugins = \"none\"",
+                1,
+            );
+            let no_journal = "[application.options.orchestration]\njournal = \"off\"";
+            let site = site.replacen("[application.options.orchestration]", no_journal, 1);
+            self.write("media.toml", &format!("{site}{OUTBOX}"));
+        }
+        self.start("outbox", &[], "media.toml", &["run"]);
+    }
+
+    /// `jackfield <words>` on this site.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        command.args(words).arg("--site").arg(self.path("jackfield.toml"));
+        command
+    }
+
+    fn start(&mut self, what: &'static str, by: &[String], site: &str, arguments: &[&str]) {
+        let log =
+            fs::File::options().create(true).append(true).open(self.path(&format!("{what}.log"))).expect("a log file");
+        let program = env!("CARGO_BIN_EXE_jackfield").to_owned();
+        let words: Vec<&String> = by.iter().chain([&program]).collect();
+        let (first, rest) = words.split_first().expect("a program");
+        let child = Command::new(first)
             .args(rest)
+            .args(arguments)
+            .arg("--site")
+            .arg(self.path(site))
             // Should the test itself be killed, the end of this pipe ends the process.
             .arg("--with-parent")
             .stdin(Stdio::piped())
@@ -182,6 +183,13 @@ capacity = {{ email = 4 }}
         let mut child = self.running.remove(what).expect("it runs");
         child.kill().expect("kill it");
         child.wait().expect("it is gone");
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self, what: &str) -> ExitStatus {
+        let mut child = self.running.remove(what).expect("it runs");
+        drop(child.stdin.take());
+        child.wait().expect("it is gone")
     }
 
     /// Process id of what runs.
@@ -227,7 +235,7 @@ capacity = {{ email = 4 }}
     /// What the processes logged last, for the message of a failed assertion.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for what in ["server", "node"] {
+        for what in ["server", "node", "outbox"] {
             let path = self.folder.path().join(format!("{what}.log"));
             let log = fs::read_to_string(path).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();

@@ -4,9 +4,11 @@
 #![allow(dead_code)]
 
 mod port;
+#[path = "../../src/small_site.rs"]
+mod small_site;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use self::port::Port;
+use self::small_site::small_site;
 
 /// How long anything that is awaited may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,62 +39,48 @@ pub fn json_lines(bytes: &[u8]) -> Vec<Json> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// A small site of its own: one server `main`, queues `in` and `out`, agent `kim`.
+/// A strategy as it was built: one of the tests' guests, or of the examples.
+pub fn guest(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_jackfield"));
+    let built = program.ancestors().nth(2).expect("target/<profile>/jackfield").join("wasm32-wasip2/guest");
+    let file = format!("{name}.wasm");
+    let found = [built.join("examples").join(&file), built.join(&file)].into_iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{file} is missing in {}; `cargo xtask guests` makes it", built.display()))
+}
+
+/// A small site of its own, in a folder: see `small_site`.
 pub struct Site {
     folder: tempfile::TempDir,
     port: Port,
 }
 
 impl Site {
+    /// With the strategy `Triage` for the queue `in`.
     pub fn new() -> Site {
+        Site::with(&[("in", "Triage", "triage")])
+    }
+
+    /// With these: queue, strategy, and plugin.
+    pub fn with(strategies: &[(&str, &str, &str)]) -> Site {
         let folder = tempfile::tempdir().expect("a folder");
         let port = Port::free();
-        let text = format!(
-            r#"
-[application]
-name = "node"
-connections = ["main"]
-[application.options.orchestration]
-poison-queue = "out"
-[[tenant]]
-name = "Environment"
-id = 1
-[[server]]
-name = "main"
-port = {}
-store = "sqlite:var/main.db"
-[[queue]]
-name = "in"
-[[queue]]
-name = "out"
-[[queue]]
-name = "orchestration_system"
-[[view]]
-name = "all"
-queue = "in"
-[[submitter]]
-name = "triage"
-view = "all"
-strategy = "Triage"
-[[strategy]]
-name = "Triage"
-plugin = "triage"
-[[media-type]]
-name = "email"
-[[place]]
-name = "desk"
-[[workbin]]
-name = "drafts"
-[[agent]]
-id = "kim"
-place = "desk"
-capacity = {{ email = 2 }}
-"#,
-            port.number()
-        );
         let site = Site { folder, port };
-        site.write("jackfield.toml", &text);
+        site.write("jackfield.toml", &small_site(site.port.number(), strategies));
         site
+    }
+
+    /// Changes what the configuration says; `from` must be there.
+    pub fn configure(&self, from: &str, to: &str) {
+        let path = self.path("jackfield.toml");
+        let text = std::fs::read_to_string(path).expect("the site");
+        assert!(text.contains(from), "`{from}` is not in the configuration");
+        self.write("jackfield.toml", &text.replacen(from, to, 1));
+    }
+
+    /// Copies a guest of the tests, or of the examples, into the folder of plugins.
+    pub fn add_plugin(&self, name: &str) {
+        std::fs::create_dir_all(self.path("plugins")).expect("a folder");
+        std::fs::copy(guest(name), self.path("plugins").join(format!("{name}.wasm"))).expect("copied");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -120,6 +109,13 @@ capacity = {{ email = 2 }}
     pub fn server(&self) -> Running {
         let mut running = Running::start(self.command(&["server", "--name", "main", "--with-parent"]));
         running.wait_for_line("listens at");
+        running
+    }
+
+    /// The node, running; its server may be away.
+    pub fn node(&self) -> Running {
+        let mut running = Running::start(self.command(&["run", "--with-parent"]));
+        running.wait_for_line("runs;");
         running
     }
 }

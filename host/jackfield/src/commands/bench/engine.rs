@@ -1,13 +1,12 @@
 //! What one session costs: to start, for each turn, and in memory while it waits.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use jackfield_strategy::{
-    Engine, Facts, Plugin, Session, SessionEvent, SessionStart, Settings, Turn, TurnError, Turns,
+    Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Recording, Session, SessionEvent,
+    SessionStart, Settings, Turn,
 };
 use tokio::sync::watch;
 
@@ -38,14 +37,23 @@ impl Counting {
     }
 }
 
-impl Turns for Counting {
-    fn commit(&self, turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+impl Journal for Counting {
+    fn record(&self, turn: Turn) -> Recording<'_, ()> {
         self.0.send_replace(turn.number);
         Box::pin(std::future::ready(Ok(())))
     }
+
+    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
+        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
 }
 
-struct Nothing;
+/// Has nothing to look up.
+pub struct Nothing;
 
 impl Facts for Nothing {
     fn list_item(&self, _list: &str, _item: &str, _key: Option<&str>) -> Option<String> {
@@ -57,9 +65,9 @@ impl Facts for Nothing {
     }
 }
 
-/// An engine for so many sessions.
-pub fn engine(sessions: usize) -> anyhow::Result<Engine> {
-    Ok(Engine::new(Settings { sessions, ..Settings::default() })?)
+/// An engine for so many live sessions.
+pub fn engine(live: usize) -> anyhow::Result<Engine> {
+    Ok(Engine::new(Settings { live, ..Settings::default() })?)
 }
 
 /// A guest of the folder of guests.
@@ -69,17 +77,14 @@ pub async fn guest(engine: &Engine, arguments: &Bench, name: &str) -> anyhow::Re
 }
 
 /// Start a session with nothing in hand.
-pub async fn start(engine: &Engine, plugin: &Plugin, turns: Arc<dyn Turns>) -> Session {
-    let start = SessionStart {
+pub fn start(engine: &Engine, plugin: &Plugin, journal: Arc<dyn Journal>) -> Session {
+    engine.start(SessionStart {
         id: uuid::Uuid::now_v7().simple().to_string(),
         plugin: plugin.clone(),
-        parameters: Vec::new(),
-        interactions: Vec::new(),
         facts: Arc::new(Nothing),
-        turns,
-        checkpoint: None,
-    };
-    engine.start(start).await
+        journal,
+        from: From::Origin(Box::new(Origin::new(Vec::new(), Vec::new()))),
+    })
 }
 
 /// Wait until `turns` turns have ended.
@@ -90,8 +95,9 @@ pub async fn until(receiver: &mut watch::Receiver<u64>, turns: u64) -> anyhow::R
     Ok(())
 }
 
-fn nudge() -> SessionEvent {
-    SessionEvent::Message { name: "nudge".into(), data: "{}".into() }
+/// An event of that name that is not kept.
+pub fn message(name: &str) -> SessionEvent {
+    SessionEvent::Message { key: String::new(), name: name.into(), data: "1".into() }
 }
 
 /// From nothing to the end of the first turn; and away again, which is counted apart.
@@ -106,7 +112,7 @@ pub async fn instantiate(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
             let mut sessions = Vec::with_capacity(AT_ONCE);
             for _ in 0..AT_ONCE {
                 let (turns, receiver) = Counting::new();
-                sessions.push((start(&engine, &plugin, turns).await, receiver));
+                sessions.push((start(&engine, &plugin, turns), receiver));
             }
             for (_, receiver) in &mut sessions {
                 until(receiver, 1).await?;
@@ -145,7 +151,7 @@ pub async fn warm_turn(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     let engine = engine(AT_ONCE * 2)?;
     let plugin = guest(&engine, arguments, "echo").await?;
     let (turns, mut receiver) = Counting::new();
-    let session = start(&engine, &plugin, turns).await;
+    let session = start(&engine, &plugin, turns);
     until(&mut receiver, 1).await?;
     let (mut spent, mut own) = (Duration::ZERO, Duration::ZERO);
     let mut number = 1;
@@ -154,7 +160,7 @@ pub async fn warm_turn(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
         let own_before = session.cpu();
         for _ in 0..TURNS / EVENTS_AT_ONCE {
             for _ in 0..EVENTS_AT_ONCE {
-                session.deliver(nudge())?;
+                session.deliver(message("nudge"))?;
                 number += 1;
             }
             until(&mut receiver, number).await?;
@@ -182,7 +188,7 @@ pub async fn warm_turn(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-/// Resident memory of sessions that wait.
+/// Resident memory of sessions that wait with their instances.
 pub async fn memory(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     let wanted = usize::try_from(arguments.sessions).unwrap_or(usize::MAX);
     let engine = engine(wanted)?;
@@ -192,7 +198,7 @@ pub async fn memory(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut sessions = Vec::with_capacity(count);
     for _ in 0..count {
         let (turns, mut receiver) = Counting::new();
-        let session = start(&engine, &plugin, turns).await;
+        let session = start(&engine, &plugin, turns);
         until(&mut receiver, 1).await?;
         sessions.push(session);
     }
@@ -204,7 +210,7 @@ pub async fn memory(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
         session.ended().await;
     }
     Ok(vec![
-        Figure { name: "resident memory of a waiting session", value, unit: "KiB", aim: Some(Aim::Under(80.0)) },
+        Figure { name: "resident memory of a live session", value, unit: "KiB", aim: Some(Aim::Under(80.0)) },
         Figure { name: "sessions waiting meanwhile", value: count as f64, unit: "sessions", aim: None },
     ])
 }

@@ -1,10 +1,9 @@
 //! Whether neighbours who misbehave are felt, by sessions that do nothing wrong: alone, and beside
 //! sessions that loop, eat memory, trap and flood. Measured twice: the time from an event to the end of
-//! its turn, in the engine alone; and the way of a whole interaction, from submit to stopped.
+//! its turn, in the engine alone; and the way of a whole interaction, from submit to stopped. The latter
+//! also beside as many neighbours who behave: what of the difference is work, and what is misbehaviour.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,26 +13,30 @@ use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, ReportingName, RequestStartReporting, RequestSubmit};
-use jackfield_strategy::{Engine, Plugin, Session, SessionEvent, Turn, TurnError, Turns};
-
+use jackfield_strategy::{Engine, History, Journal, JournalError, Plugin, Recording, Session, Turn};
 use tokio::sync::mpsc;
 
-use super::engine::{Counting, engine, guest, start};
-use super::throughput::{PATIENCE, SITE, email, open, start_node};
+use super::engine::{Counting, engine, guest, message, start};
+use super::measure::percentile;
+use super::throughput::{NO_PORT, PATIENCE, TRIAGE, email, open, start_node};
 use super::{Aim, Figure};
 use crate::cli::Bench;
 use crate::connect::registration;
+use crate::small_site::small_site;
 
 /// Sessions that are measured.
 const GOOD: usize = 50;
 /// Time each state is measured for.
-const FOR: Duration = Duration::from_secs(4);
+const FOR: Duration = Duration::from_secs(3);
+/// So often each state is measured, all of them in turn, so that what else happens on the machine meets
+/// them alike. The median counts.
+const ROUNDS: usize = 3;
 /// Pause of a good session between two events, and of a hostile one before it comes again.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Pause between two interactions of the measured strategy.
 const INTERACTION_EVERY: Duration = Duration::from_millis(5);
-/// For so many of them, one comes to each hostile strategy.
-const HOSTILE_ONE_IN: usize = 20;
+/// For so many of them, one comes to each neighbour.
+const NEIGHBOUR_ONE_IN: usize = 20;
 /// The neighbours; each comes again when it was ended, as often as a good session gets an event.
 const HOSTILE: [&str; 4] = ["hostile_loop", "hostile_memory", "hostile_trap", "hostile_flood"];
 
@@ -45,32 +48,55 @@ pub async fn isolation(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     for name in HOSTILE {
         hostile.push(guest(&engine, arguments, name).await?);
     }
-    let alone = p99(&engine, &good, &[]).await?;
-    let beside = p99(&engine, &good, &hostile).await?;
-    let (whole_alone, whole_beside) = (interactions(arguments, &[]).await?, interactions(arguments, &HOSTILE).await?);
+    let behaving = HOSTILE.map(|queue| Neighbour { queue, plugin: "triage" });
+    let misbehaving = HOSTILE.map(Neighbour::hostile);
+    let [mut turn_alone, mut turn_beside, mut alone, mut beside_others, mut beside] = <[Vec<f64>; 5]>::default();
+    for _ in 0..ROUNDS {
+        turn_alone.push(p99(&engine, &good, &[]).await?);
+        turn_beside.push(p99(&engine, &good, &hostile).await?);
+        alone.push(interactions(arguments, &[]).await?);
+        beside_others.push(interactions(arguments, &behaving).await?);
+        beside.push(interactions(arguments, &misbehaving).await?);
+    }
+    let [turn_alone, turn_beside, alone, beside_others, beside] =
+        [turn_alone, turn_beside, alone, beside_others, beside].map(|mut times| percentile(&mut times, 50));
+    let within_twice = |name, beside: f64, alone: f64| {
+        let value = beside / alone.max(f64::EPSILON);
+        Figure { name, value, unit: "x", aim: Some(Aim::Under(2.0)) }
+    };
     let mut figures = vec![
-        Figure { name: "p99 of an interaction, alone", value: whole_alone, unit: "µs", aim: None },
-        Figure { name: "p99 of an interaction, hostile neighbours", value: whole_beside, unit: "µs", aim: None },
-        Figure {
-            name: "isolation of interactions: ratio",
-            value: whole_beside / whole_alone.max(f64::EPSILON),
-            unit: "x",
-            aim: Some(Aim::Under(2.0)),
-        },
-        Figure { name: "p99 of a turn, alone", value: alone, unit: "µs", aim: None },
-        Figure { name: "p99 of a turn, hostile neighbours", value: beside, unit: "µs", aim: None },
-        Figure {
-            name: "isolation of turns: ratio",
-            value: beside / alone.max(f64::EPSILON),
-            unit: "x",
-            aim: Some(Aim::Under(2.0)),
-        },
+        Figure { name: "p99 of an interaction, alone", value: alone, unit: "µs", aim: None },
+        Figure { name: "p99 of an interaction, neighbours who behave", value: beside_others, unit: "µs", aim: None },
+        Figure { name: "p99 of an interaction, hostile neighbours", value: beside, unit: "µs", aim: None },
+        within_twice("isolation of interactions: ratio to alone", beside, alone),
+        Figure { name: "p99 of a turn, alone", value: turn_alone, unit: "µs", aim: None },
+        Figure { name: "p99 of a turn, hostile neighbours", value: turn_beside, unit: "µs", aim: None },
+        within_twice("isolation of turns: ratio to alone", turn_beside, turn_alone),
     ];
     for ((name, whole), plugin) in HOSTILE.into_iter().zip(WHOLE).zip(hostile) {
-        figures.push(Figure { name: whole, value: interactions(arguments, &[name]).await?, unit: "µs", aim: None });
+        let value = interactions(arguments, &[Neighbour::hostile(name)]).await?;
+        figures.push(Figure { name: whole, value, unit: "µs", aim: None });
         figures.push(Figure { name, value: p99(&engine, &good, &[plugin]).await?, unit: "µs", aim: None });
     }
     Ok(figures)
+}
+
+/// A strategy beside the measured one, with a queue of its own.
+#[derive(Clone, Copy)]
+struct Neighbour {
+    queue: &'static str,
+    plugin: &'static str,
+}
+
+impl Neighbour {
+    /// Of that guest; its queue is called the same.
+    fn hostile(name: &'static str) -> Neighbour {
+        Neighbour { queue: name, plugin: name }
+    }
+
+    fn is_hostile(self) -> bool {
+        HOSTILE.contains(&self.plugin)
+    }
 }
 
 /// What the figures of whole interactions beside one of them are called.
@@ -101,13 +127,21 @@ impl Stopwatch {
     }
 }
 
-impl Turns for Stopwatch {
-    fn commit(&self, _turn: Turn) -> Pin<Box<dyn Future<Output = Result<(), TurnError>> + Send + '_>> {
+impl Journal for Stopwatch {
+    fn record(&self, _turn: Turn) -> Recording<'_, ()> {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(delivered) = times.delivered.take() {
             times.turns.push(delivered.elapsed().as_secs_f64() * 1e6);
         }
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
+        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 }
 
@@ -120,7 +154,7 @@ async fn p99(engine: &Engine, good: &Plugin, hostile: &[Plugin]) -> anyhow::Resu
     let mut sessions = Vec::with_capacity(GOOD);
     for _ in 0..GOOD {
         let stopwatch = Arc::new(Stopwatch::default());
-        sessions.push((start(engine, good, stopwatch.clone()).await, stopwatch));
+        sessions.push((start(engine, good, stopwatch.clone()), stopwatch));
     }
     let sessions = tokio::task::spawn_blocking(move || nudge_in_turn(sessions)).await??;
     let mut times = Vec::new();
@@ -131,21 +165,18 @@ async fn p99(engine: &Engine, good: &Plugin, hostile: &[Plugin]) -> anyhow::Resu
     }
     over.store(true, Ordering::Relaxed);
     neighbours.join_all().await;
-    Ok(percentile_99(times))
+    Ok(percentile(&mut times, 99))
 }
 
-fn percentile_99(mut times: Vec<f64>) -> f64 {
-    times.sort_unstable_by(f64::total_cmp);
-    let index = (times.len() * 99).div_ceil(100).saturating_sub(1);
-    times.get(index).copied().unwrap_or(0.0)
-}
-
-/// p99 of an interaction from its submit to the report that it was stopped, with a strategy for each of
-/// these guests beside. A hostile interaction is tried until it is put aside as poison, like any other.
-async fn interactions(arguments: &Bench, hostile: &[&str]) -> anyhow::Result<f64> {
-    let (site, server) = open(arguments, "isolation.db", &site_with(hostile)).await?;
+/// p99 of an interaction from its submit to the report that it was stopped, beside these neighbours. A
+/// hostile interaction is tried until it is put aside as poison, like any other.
+async fn interactions(arguments: &Bench, neighbours: &[Neighbour]) -> anyhow::Result<f64> {
+    let mut strategies = vec![TRIAGE];
+    strategies.extend(neighbours.iter().map(|Neighbour { queue, plugin }| (*queue, *queue, *plugin)));
+    let (site, server) = open(arguments, "isolation.db", &small_site(NO_PORT, &strategies)).await?;
     let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
-    let node = start_node(arguments, &site, &endpoint, hostile).await?;
+    let hostile: Vec<&str> = neighbours.iter().filter(|who| who.is_hostile()).map(|who| who.plugin).collect();
+    let node = start_node(arguments, &site, &endpoint, &hostile, None).await?;
     let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
     let (watcher, events) = Client::connect(&endpoint, registration("watch", ClientType::ReportingEngine)).await?;
     let reporting = RequestStartReporting { interactions: true, ..RequestStartReporting::default() };
@@ -153,13 +184,15 @@ async fn interactions(arguments: &Bench, hostile: &[&str]) -> anyhow::Result<f64
     let stopped = tokio::spawn(watch(events));
 
     let mut submitted = Vec::new();
+    let mut behaving = 0;
     let mut every = tokio::time::interval(INTERACTION_EVERY);
     let end = Instant::now() + FOR;
     while Instant::now() < end {
         every.tick().await;
-        if submitted.len() % HOSTILE_ONE_IN == 0 {
-            for guest in hostile {
-                submitter.send(Request::Submit(email(guest)), "").await?;
+        if submitted.len() % NEIGHBOUR_ONE_IN == 0 {
+            for neighbour in neighbours {
+                submitter.send(Request::Submit(email(neighbour.queue)), "").await?;
+                behaving += usize::from(!neighbour.is_hostile());
             }
         }
         let id = format!("{:016}", submitted.len());
@@ -169,7 +202,7 @@ async fn interactions(arguments: &Bench, hostile: &[&str]) -> anyhow::Result<f64
     }
     // Those that are still on their way are the slowest: they are waited for.
     let limit = Instant::now() + PATIENCE;
-    while node.status().counters.finished < submitted.len() as u64 {
+    while node.status().counters.finished < (submitted.len() + behaving) as u64 {
         anyhow::ensure!(Instant::now() < limit, "the interactions are not all stopped in time");
         tokio::time::sleep(PAUSE).await;
     }
@@ -182,7 +215,7 @@ async fn interactions(arguments: &Bench, hostile: &[&str]) -> anyhow::Result<f64
         let stopped = stopped.get(&id).with_context(|| format!("nothing was reported of {id}"))?;
         times.push(stopped.saturating_duration_since(at).as_secs_f64() * 1e6);
     }
-    Ok(percentile_99(times))
+    Ok(percentile(&mut times, 99))
 }
 
 /// When each interaction was stopped.
@@ -198,26 +231,12 @@ async fn watch(mut events: mpsc::Receiver<Event>) -> HashMap<String, Instant> {
     stopped
 }
 
-/// The site of the benchmarks, with a queue and a strategy for each of these guests.
-fn site_with(guests: &[&str]) -> String {
-    let mut site = SITE.replace("poison-queue = \"in\"", "poison-queue = \"poison\"");
-    site.push_str("[[queue]]\nname = \"poison\"\n");
-    for name in guests {
-        site.push_str(&format!(
-            "[[queue]]\nname = \"{name}\"\n[[view]]\nname = \"{name}\"\nqueue = \"{name}\"\n\
-             [[submitter]]\nname = \"{name}\"\nview = \"{name}\"\nstrategy = \"{name}\"\n\
-             [[strategy]]\nname = \"{name}\"\nplugin = \"{name}\"\n"
-        ));
-    }
-    site
-}
-
 async fn come_again(engine: Engine, plugin: Plugin, over: Arc<AtomicBool>) {
     while !over.load(Ordering::Relaxed) {
         let (turns, _receiver) = Counting::new();
-        let session = start(&engine, &plugin, turns).await;
+        let session = start(&engine, &plugin, turns);
         // Some wait for a first event before they misbehave; one that is gone already is fine.
-        let _ = session.deliver(SessionEvent::Message { name: "go".into(), data: "{}".into() });
+        let _ = session.deliver(message("go"));
         if tokio::time::timeout(Duration::from_secs(2), session.clone().ended()).await.is_err() {
             session.kill("measured");
             session.ended().await;
@@ -233,7 +252,7 @@ fn nudge_in_turn(sessions: Vec<(Session, Arc<Stopwatch>)>) -> anyhow::Result<Vec
     while Instant::now() < end {
         for (session, stopwatch) in &sessions {
             if stopwatch.begin() {
-                session.deliver(SessionEvent::Message { name: "nudge".into(), data: "{}".into() })?;
+                session.deliver(message("nudge"))?;
             }
             std::thread::sleep(pause);
         }

@@ -24,6 +24,13 @@ pub fn microseconds_each(spent: Duration, count: usize) -> f64 {
     spent.as_secs_f64() * 1e6 / count.max(1) as f64
 }
 
+/// The smallest of `times` that so many of a hundred do not exceed; they are put into order.
+pub fn percentile(times: &mut [f64], percent: usize) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    let index = (times.len() * percent).div_ceil(100).saturating_sub(1);
+    times.get(index).copied().unwrap_or(0.0)
+}
+
 /// What the figures depend on.
 pub fn machine(folder: &Path) -> Json {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -52,4 +59,17 @@ fn disk(folder: &Path) -> String {
         .max()
         .map(|(_, disk)| disk)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentile;
+
+    #[test]
+    fn percentiles_are_measured_values() {
+        let mut times: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!((percentile(&mut times, 50), percentile(&mut times, 99)), (100.0, 198.0));
+        assert_eq!(percentile(&mut [7.0], 99), 7.0);
+        assert_eq!(percentile(&mut [], 99), 0.0);
+    }
 }

@@ -6,7 +6,9 @@
 mod engine;
 mod isolation;
 mod measure;
+mod resume;
 mod throughput;
+mod waiting;
 
 use anyhow::Context;
 use serde_json::{Value as Json, json};
@@ -46,8 +48,10 @@ impl Figure {
     }
 }
 
-/// Names of the benchmarks, in the order in which they run.
-const NAMES: [&str; 7] = ["instantiate", "turn", "memory", "isolation", "floor", "server", "end-to-end"];
+/// Names of the benchmarks, in the order in which they run. `waiting` looks at all memory of the process, and
+/// comes before the others leave something behind.
+const NAMES: [&str; 9] =
+    ["waiting", "instantiate", "turn", "memory", "resume", "isolation", "floor", "server", "end-to-end"];
 
 /// Run the benchmarks.
 ///
@@ -68,6 +72,8 @@ pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
             "instantiate" => engine::instantiate(&arguments).await,
             "turn" => engine::warm_turn(&arguments).await,
             "memory" => engine::memory(&arguments).await,
+            "resume" => resume::resume(&arguments).await,
+            "waiting" => waiting::waiting(&arguments).await,
             "isolation" => isolation::isolation(&arguments).await,
             "floor" => throughput::floor(&arguments).await,
             "server" => throughput::server_alone(&arguments).await,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jackfield_journal::{Journal, JournalFile, JournalSettings, SqliteJournal};
 use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_node::Node;
 use jackfield_protocol::v1::event::Message as Event;
@@ -15,7 +16,7 @@ use jackfield_protocol::v1::{
     ClientType, KeyValueList, RequestPull, RequestServerStatus, RequestStopProcessing, RequestSubmit, request_pull,
 };
 use jackfield_server::{Server, SqliteStore};
-use jackfield_strategy::Plugins;
+use jackfield_strategy::{Engine, Plugins};
 use tokio::sync::mpsc;
 
 use super::engine::{engine, guest};
@@ -23,6 +24,7 @@ use super::{Aim, Figure};
 use crate::cli::Bench;
 use crate::config::{self, Site};
 use crate::connect::registration;
+use crate::small_site::small_site;
 
 /// Interactions in one commit of the store's floor.
 const FLOOR_BATCH: usize = 100;
@@ -30,42 +32,17 @@ const FLOOR_BATCH: usize = 100;
 const IN_FLIGHT: usize = 512;
 /// Interactions of one pull.
 const PULL_COUNT: u32 = 100;
+/// Times the whole way is measured with a journal, and without.
+const ROUNDS: u32 = 3;
 /// How long the last interactions may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// The e-mails: short, and automatic, so that the strategy stops them in its first turn.
 const TEXT: &str = "Good morning, I am out of the office until Monday. Kind regards";
 
-/// One server with one queue, and one strategy that pulls it.
-pub const SITE: &str = r#"
-[application]
-name = "bench"
-connections = ["bench"]
-[application.options.orchestration]
-poison-queue = "in"
-[[tenant]]
-name = "Environment"
-id = 1
-[[server]]
-name = "bench"
-port = 1
-store = "sqlite:bench.db"
-[[queue]]
-name = "in"
-[[queue]]
-name = "orchestration_system"
-[[view]]
-name = "all"
-queue = "in"
-[[submitter]]
-name = "all"
-view = "all"
-strategy = "Triage"
-[[strategy]]
-name = "Triage"
-plugin = "triage"
-[[media-type]]
-name = "email"
-"#;
+/// A server in this process is not connected to by its port.
+pub const NO_PORT: u16 = 1;
+/// The queue of the e-mails, with its strategy.
+pub const TRIAGE: (&str, &str, &str) = ("in", "Triage", "triage");
 
 /// The store with no host around: what the disk and SQLite allow.
 pub async fn floor(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
@@ -87,7 +64,7 @@ pub async fn floor(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
 
 /// Submit, pull and stop against the server, with no strategy.
 pub async fn server_alone(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let (_, server) = open(arguments, "server.db", SITE).await?;
+    let (_, server) = open(arguments, "server.db", &small_site(NO_PORT, &[TRIAGE])).await?;
     let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
     let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
     let (router, _) = Client::connect(&endpoint, registration("router", ClientType::RoutingEngine)).await?;
@@ -106,11 +83,54 @@ pub async fn server_alone(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     }])
 }
 
-/// Submit, a session of a real strategy for each, stop.
+/// Submit, a session of a real strategy for each, stop; with a journal of all that, and without.
+///
+/// The two take turns, so that neither has the warmer machine; the first pair warms up and does not count.
 pub async fn end_to_end(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let (site, server) = open(arguments, "end-to-end.db", SITE).await?;
+    let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
+    for round in 0..=ROUNDS {
+        let path = fresh(&arguments.folder, "end-to-end-journal.db")?;
+        let alone = whole_way(arguments, None).await?;
+        let journal = open_journal(&path).await?;
+        let recorded = whole_way(arguments, Some(journal.clone())).await;
+        journal.close().await;
+        let recorded = recorded?;
+        // What was not recorded was not measured.
+        let finished = JournalFile::open(&path)?.state()?.finished;
+        anyhow::ensure!(finished == u64::from(arguments.interactions), "{finished} sessions were recorded");
+        if round > 0 {
+            without += alone;
+            with += recorded;
+        }
+    }
+    let each_second = |took: Duration| f64::from(arguments.interactions * ROUNDS) / took.as_secs_f64();
+    Ok(vec![
+        Figure {
+            name: "end to end: submit to stop, no journal",
+            value: each_second(without),
+            unit: "interactions/s",
+            aim: Some(Aim::Over(3_000.0)),
+        },
+        Figure {
+            name: "end to end: submit to stop, journal",
+            value: each_second(with),
+            unit: "interactions/s",
+            aim: None,
+        },
+        Figure {
+            name: "end to end: with the journal, of that without",
+            value: without.as_secs_f64() / with.as_secs_f64().max(f64::EPSILON) * 100.0,
+            unit: "%",
+            aim: Some(Aim::Over(60.0)),
+        },
+    ])
+}
+
+/// How long all interactions take.
+async fn whole_way(arguments: &Bench, journal: Option<Journal>) -> anyhow::Result<Duration> {
+    let (site, server) = open(arguments, "end-to-end.db", &small_site(NO_PORT, &[TRIAGE])).await?;
     let endpoint = Endpoint::InProcess(InProcess::new(server.in_process()));
-    let node = start_node(arguments, &site, &endpoint, &[]).await?;
+    let node = start_node(arguments, &site, &endpoint, &[], journal).await?;
     let (submitter, _) = Client::connect(&endpoint, registration("submit", ClientType::Proxy)).await?;
     let count = arguments.interactions;
     let began = Instant::now();
@@ -120,18 +140,20 @@ pub async fn end_to_end(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
         anyhow::ensure!(Instant::now() < limit, "{} interactions were not stopped in time", left(&submitter).await?);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let value = f64::from(count) / began.elapsed().as_secs_f64();
+    let took = began.elapsed();
     node.shutdown(Duration::from_secs(1)).await;
     server.shutdown().await;
-    Ok(vec![Figure {
-        name: "end to end: submit to stop",
-        value,
-        unit: "interactions/s",
-        aim: Some(Aim::Over(3_000.0)),
-    }])
+    Ok(took)
 }
 
-fn fresh(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+/// A journal in that file.
+pub async fn open_journal(path: &Path) -> anyhow::Result<Journal> {
+    let store = Box::new(SqliteJournal::new(path));
+    Ok(tokio::task::spawn_blocking(move || Journal::open(store, JournalSettings::new("bench"))).await??)
+}
+
+/// No file of that name, from an earlier run.
+pub fn fresh(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     for suffix in ["", "-wal", "-shm", ".lock"] {
         match std::fs::remove_file(folder.join(format!("{name}{suffix}"))) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -142,16 +164,28 @@ fn fresh(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
 }
 
 /// A node on that server, with the plugin `triage` and these guests.
-pub async fn start_node(arguments: &Bench, site: &Site, endpoint: &Endpoint, guests: &[&str]) -> anyhow::Result<Node> {
+pub async fn start_node(
+    arguments: &Bench,
+    site: &Site,
+    endpoint: &Endpoint,
+    guests: &[&str],
+    journal: Option<Journal>,
+) -> anyhow::Result<Node> {
     let engine = engine(1_000)?;
+    let plugins = plugins(arguments, &engine, guests).await?;
+    let settings = config::node_settings(site, |_| endpoint.clone());
+    Ok(Node::start(settings, engine, plugins, journal).await?)
+}
+
+/// The plugin `triage`, and these guests.
+pub async fn plugins(arguments: &Bench, engine: &Engine, guests: &[&str]) -> anyhow::Result<Arc<Plugins>> {
     let plugins = Plugins::default();
     let triage = arguments.guests.parent().unwrap_or(&arguments.guests).join("triage.wasm");
     plugins.insert(engine.load(&triage).await.with_context(|| format!("{}", triage.display()))?);
     for name in guests {
-        plugins.insert(guest(&engine, arguments, name).await?);
+        plugins.insert(guest(engine, arguments, name).await?);
     }
-    let settings = config::node_settings(site, |_| endpoint.clone());
-    Ok(Node::start(settings, engine, Arc::new(plugins)).await?)
+    Ok(Arc::new(plugins))
 }
 
 /// A server of that site, with a fresh store of that name.

@@ -79,7 +79,7 @@ pub async fn demo(global: &Global, arguments: Demo) -> anyhow::Result<Exit> {
         }
         Err(error) => Err(error),
     };
-    // The node gives back and the agents log out before the servers go.
+    // The node comes to rest and the agents log out before the servers go.
     for part in parts.into_iter().rev() {
         part.stop().await;
     }

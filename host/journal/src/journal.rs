@@ -196,19 +196,23 @@ impl Journal {
         self.read(move |reader| reader.session(&session)).await
     }
 
-    /// Every session that has not ended, in the order they began, each with the turns since its
-    /// checkpoint; as of everything appended so far.
+    /// Ids of all sessions that have not ended, in the order they began; as of everything appended so far.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn unfinished(&self) -> Result<Vec<StoredSession>, StoreError> {
+    pub async fn unfinished(&self) -> Result<Vec<Arc<str>>, StoreError> {
         self.flush().await?;
-        self.read(|reader| {
-            let mut sessions = Vec::new();
-            reader.unfinished(&mut |session| sessions.push(session))?;
-            Ok(sessions)
-        })
-        .await
+        self.read(|reader| reader.unfinished()).await
+    }
+
+    /// These sessions, in that order, each with the turns since its checkpoint, as [`history`](Self::history)
+    /// gives one; those that are not there are left out. Ask for as many as you have room for.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn histories(&self, sessions: Vec<Arc<str>>) -> Result<Vec<StoredSession>, StoreError> {
+        self.flush().await?;
+        self.read(move |reader| sessions.iter().filter_map(|id| reader.session(id).transpose()).collect()).await
     }
 
     /// Bytes of a component; as of everything appended so far.

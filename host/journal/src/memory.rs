@@ -208,14 +208,12 @@ impl JournalReader for MemoryReader {
         Ok(self.0.tables().sessions.get(id).and_then(|session| session.stored()))
     }
 
-    fn unfinished(&mut self, each: &mut dyn FnMut(StoredSession)) -> Result<(), StoreError> {
+    fn unfinished(&mut self) -> Result<Vec<Arc<str>>, StoreError> {
         let tables = self.0.tables();
         let open = tables.sessions.values().filter(|session| session.end.is_none());
-        let mut rows: Vec<(u64, &Arc<Session>)> =
-            open.filter_map(|session| Some((session.row.as_ref()?.0, session))).collect();
+        let mut rows: Vec<_> = open.filter_map(|session| session.row.as_ref()).collect();
         rows.sort_unstable_by_key(|(number, _)| *number);
-        rows.into_iter().filter_map(|(_, session)| session.stored()).for_each(each);
-        Ok(())
+        Ok(rows.into_iter().map(|(_, row)| row.id.clone()).collect())
     }
 
     fn component(&mut self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -1,5 +1,7 @@
 //! What a database must do to hold a journal.
 
+use std::sync::Arc;
+
 use jackfield_store::Writer;
 
 use crate::{Entry, JournalSettings, StoreError, StoredSession};
@@ -44,11 +46,11 @@ pub trait JournalReader: Send {
     /// See [`StoreError`].
     fn session(&mut self, id: &str) -> Result<Option<StoredSession>, StoreError>;
 
-    /// Every session that has not ended, in the order they began, each with the turns since its checkpoint.
+    /// Ids of all sessions that have not ended, in the order they began.
     ///
     /// # Errors
-    /// `each` has been called for some of them by then.
-    fn unfinished(&mut self, each: &mut dyn FnMut(StoredSession)) -> Result<(), StoreError>;
+    /// See [`StoreError`].
+    fn unfinished(&mut self) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// Bytes of a component.
     ///

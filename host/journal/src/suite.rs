@@ -141,9 +141,8 @@ fn session(opened: &mut Opened, id: &str) -> StoredSession {
 }
 
 fn unfinished(reader: &mut dyn JournalReader) -> Vec<StoredSession> {
-    let mut sessions = Vec::new();
-    reader.unfinished(&mut |session| sessions.push(session)).unwrap();
-    sessions
+    let ids = reader.unfinished().unwrap();
+    ids.iter().map(|id| reader.session(id).unwrap().unwrap()).collect()
 }
 
 fn ids(opened: &mut Opened) -> Vec<String> {

@@ -12,9 +12,9 @@ use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{EventPropertiesChanged, Interaction, InteractionState, RequestGetInteractionProperties};
 use jackfield_strategy::{SessionEvent, contract};
 
+use crate::held::{failures, in_short};
 use crate::link::LinkTask;
 use crate::requests::Purpose;
-use crate::sessions::{failures, in_short};
 
 impl LinkTask {
     /// The server says that somebody else changed an interaction.

@@ -20,9 +20,9 @@ use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{KeyValueList, RequestChangeProperties, RequestPlaceInQueue};
 use jackfield_strategy::{EndReason, SessionEnd};
 
+use crate::held::{FAILURE_REASON_KEY, FAILURES_KEY};
 use crate::link::LinkTask;
 use crate::requests::{Leaving, Purpose};
-use crate::sessions::{FAILURE_REASON_KEY, FAILURES_KEY};
 use crate::shared::count;
 use crate::status::SessionState;
 

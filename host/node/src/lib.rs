@@ -20,6 +20,7 @@ mod changes;
 mod endings;
 mod facts;
 mod failures;
+mod held;
 mod link;
 mod messages;
 mod node;

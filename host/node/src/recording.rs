@@ -7,7 +7,6 @@
 //! Without a journal turns go to the link task alone, and nothing is kept.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,6 @@ use jackfield_strategy::{
     Checkpoint, EndReason, History, Input, JournalError, Origin, Plugin, RecordError, Recording, Request, SessionEnd,
     SessionEvent, Turn,
 };
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 
 use crate::card::Card;
@@ -73,25 +71,13 @@ impl Book {
             components.insert(plugin.digest().to_owned());
             return self.is_there(plugin.digest());
         }
-        match bytes_of(plugin).await {
-            Ok(bytes) => {
-                let component = Entry::Component {
-                    digest: plugin.digest().to_owned(),
-                    name: plugin.name().to_owned(),
-                    version: plugin.version().to_owned(),
-                    bytes,
-                };
-                drop(self.journal.append(vec![component], Urgency::Lazy).await);
-            }
-            // Once is enough: it will not come back by itself.
-            Err(problem) => tracing::error!(
-                plugin = plugin.name(),
-                version = plugin.version(),
-                problem,
-                "the plugin could not be recorded: its sessions go on after a restart only while a file of this \
-                 version is in the plugins folder"
-            ),
-        }
+        let component = Entry::Component {
+            digest: plugin.digest().to_owned(),
+            name: plugin.name().to_owned(),
+            version: plugin.version().to_owned(),
+            bytes: plugin.bytes().to_vec(),
+        };
+        drop(self.journal.append(vec![component], Urgency::Lazy).await);
         components.insert(plugin.digest().to_owned());
         self.is_there(plugin.digest());
     }
@@ -327,15 +313,4 @@ fn begin(shared: &Shared, card: &Card, origin: &[u8]) -> SessionRow {
 /// As the journal counts time.
 pub(crate) fn milliseconds(wall: u64) -> i64 {
     i64::try_from(wall).unwrap_or(i64::MAX)
-}
-
-/// The file the plugin was loaded from, as long as it is still that one.
-async fn bytes_of(plugin: &Plugin) -> Result<Vec<u8>, String> {
-    let (path, digest) = (PathBuf::from(plugin.origin()), plugin.digest().to_owned());
-    let read = tokio::task::spawn_blocking(move || {
-        let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if found == digest { Ok(bytes) } else { Err(format!("{}: the file was replaced since", path.display())) }
-    });
-    read.await.unwrap_or_else(|error| Err(error.to_string()))
 }

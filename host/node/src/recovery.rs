@@ -12,25 +12,28 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jackfield_journal::{Entry, StoreError, StoredSession, Urgency};
-use jackfield_strategy::contract::{Interaction, Outcome};
+use jackfield_strategy::contract::Outcome;
 use jackfield_strategy::{
     EndReason, From as Begins, History, Input, Plugin, Request, Resumed, SessionEnd, SessionEvent, SessionStart,
 };
 
 use crate::card::Card;
 use crate::failures::HostError;
+use crate::held::{Held, Names};
 use crate::link::LinkTask;
 use crate::recording::{Book, Recorder, history_of, milliseconds};
 use crate::sessions::{MessageServer, Running};
 use crate::shared::{Shared, wall_clock};
 
+/// Sessions that are read at once: what is recorded of them is in memory then.
+const AT_ONCE: usize = 256;
 /// How often a long recovery tells how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// A session that goes on.
 pub(crate) struct Recovered {
     card: Card,
-    held: Vec<Interaction>,
+    held: Vec<Held>,
     messages: Vec<(String, MessageServer)>,
     resumed: Resumed,
     /// What it is told first.
@@ -50,22 +53,24 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<R
     let unfinished = book.journal.unfinished().await?;
     let total = unfinished.len();
     let (began, mut told) = (Instant::now(), Instant::now());
-    let mut plugins = Pinned::new(shared);
+    let (mut plugins, mut names) = (Pinned::new(shared), Names::default());
     let mut sessions = Vec::with_capacity(total);
-    for (index, stored) in unfinished.into_iter().enumerate() {
+    for (page, ids) in unfinished.chunks(AT_ONCE).enumerate() {
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            tracing::info!(done = index, total, "taking up the sessions in the journal");
+            tracing::info!(done = page * AT_ONCE, total, "taking up the sessions in the journal");
         }
-        let id = stored.row.id.clone();
-        match take_up(shared, book, &mut plugins, stored).await {
-            Ok(session) => sessions.push(session),
-            Err(reason) => {
-                tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
-                let outcome = format!("it could not go on: {reason}");
-                let at = milliseconds(wall_clock());
-                let end = Entry::End { session: id, at, outcome, failed: true, last: None };
-                drop(book.journal.append(vec![end], Urgency::Lazy).await);
+        for stored in book.journal.histories(ids.to_vec()).await? {
+            let id = stored.row.id.clone();
+            match take_up(shared, book, &mut plugins, &mut names, stored).await {
+                Ok(session) => sessions.push(session),
+                Err(reason) => {
+                    tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
+                    let outcome = format!("it could not go on: {reason}");
+                    let at = milliseconds(wall_clock());
+                    let end = Entry::End { session: id, at, outcome, failed: true, last: None };
+                    drop(book.journal.append(vec![end], Urgency::Lazy).await);
+                }
             }
         }
     }
@@ -123,6 +128,7 @@ async fn take_up(
     shared: &Shared,
     book: &Book,
     plugins: &mut Pinned<'_>,
+    names: &mut Names,
     stored: StoredSession,
 ) -> Result<Recovered, String> {
     let row = &stored.row;
@@ -151,7 +157,7 @@ async fn take_up(
     let stop = |turn: &jackfield_strategy::Turn| matches!(turn.input, Input::Event(SessionEvent::StopRequested(_)));
     Ok(Recovered {
         card,
-        held: standing.held().to_vec(),
+        held: standing.held().iter().map(|interaction| names.hold(interaction)).collect(),
         messages: messages_made(&history),
         resumed: standing.resumed(),
         events,
@@ -190,10 +196,10 @@ fn leave_to_the_later(sessions: &mut [Recovered]) {
             .partition(|interaction| later.contains(&(link, interaction.id.clone())));
         session.held = held;
         for interaction in lost {
-            let reason = "another session has it".to_owned();
-            session.events.push(SessionEvent::InteractionNotControlled { interaction: interaction.id, reason });
+            let (interaction, reason) = (interaction.id.to_string(), "another session has it".to_owned());
+            session.events.push(SessionEvent::InteractionNotControlled { interaction, reason });
         }
-        later.insert((link, session.card.interaction.to_string()));
+        later.insert((link, session.card.interaction.clone()));
         later.extend(session.held.iter().map(|interaction| (link, interaction.id.clone())));
     }
 }
@@ -223,7 +229,6 @@ impl LinkTask {
     pub(crate) fn restore(&mut self, recovered: Recovered) {
         let Recovered { card, held, messages, resumed, events, is_over, stopping } = recovered;
         let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
-        let held = held.iter().map(|interaction| self.hold(interaction)).collect();
         let card = Arc::new(card);
         self.shared.pulls.tell(|pulls| pulls.resumed(card.strategy));
         let mut running = Running::new(card.clone(), held);

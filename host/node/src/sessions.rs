@@ -6,32 +6,24 @@
 //! little of each.
 
 use std::future::Future;
-use std::hash::{DefaultHasher, Hasher};
-use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jackfield_protocol::v1::{EventPulledInteractions, PulledInteraction};
 use jackfield_routing::RouteId;
-use jackfield_strategy::contract::{self, Failure, Interaction, InteractionState, KvPair, KvValue, Outcome};
+use jackfield_strategy::contract::{self, Failure, KvPair, KvValue, Outcome};
 use jackfield_strategy::{From as Begins, Origin, Request, SessionEnd, SessionEvent, SessionStart};
 
 use crate::card::Card;
+use crate::held::Held;
 use crate::link::LinkTask;
 use crate::pulling::Pull;
 use crate::recording::Recorder;
 use crate::shared::count;
 
-/// User data key: how often the interaction has failed in a session.
-pub(crate) const FAILURES_KEY: &str = "JackfieldFailures";
-/// User data key: why it failed the last time.
-pub(crate) const FAILURE_REASON_KEY: &str = "JackfieldFailureReason";
-
 /// Messages a session made of which it is remembered who made them.
 const MESSAGES_REMEMBERED: usize = 64;
-/// Names of queues and media types that are kept once for all.
-const NAMES: usize = 4_096;
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -48,20 +40,6 @@ pub(crate) struct Running {
     pub end: Option<Box<SessionEnd>>,
     /// Interactions are being given back.
     pub settling: bool,
-}
-
-/// An interaction a session holds.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub id: Arc<str>,
-    pub queue: Arc<str>,
-    pub media_type: Arc<str>,
-    pub received_at: i64,
-    pub failures: i32,
-    /// It waits for a target, or is being delivered.
-    pub busy: bool,
-    /// The interaction as the session knows it, in short; 0: it changed it itself.
-    pub known: u64,
 }
 
 /// Where a message is made or sent.
@@ -184,7 +162,7 @@ impl LinkTask {
             self.overtaken.insert(interaction.interaction_id.clone());
         }
         let interaction = contract::interaction(interaction, Some(pulled.view));
-        let held = self.hold(&interaction);
+        let held = self.names.hold(&interaction);
         let origin = Origin::new(parameters(&pulled.submitter), vec![interaction]);
         let id: Arc<str> = jackfield_world::unique_id().into();
         let card = Card::new(id.clone(), (strategy, self.index), plugin.clone(), held.id.clone(), origin.started_at);
@@ -212,32 +190,6 @@ impl LinkTask {
         }
         self.shared.directory.insert(running.card.clone());
         self.sessions.insert(id, running);
-    }
-
-    /// What is known of an interaction that a session holds.
-    pub(crate) fn hold(&mut self, interaction: &Interaction) -> Held {
-        Held {
-            id: interaction.id.as_str().into(),
-            queue: self.name(&interaction.queue),
-            media_type: self.name(&interaction.media_type),
-            received_at: i64::try_from(interaction.received_at).unwrap_or(i64::MAX),
-            failures: failures(&interaction.user_data),
-            busy: false,
-            known: in_short(interaction),
-        }
-    }
-
-    /// One copy of a name that many have.
-    fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return known.clone();
-        }
-        if self.names.len() >= NAMES {
-            self.names.clear();
-        }
-        let name: Arc<str> = name.into();
-        self.names.insert(name.clone());
-        name
     }
 
     /// The tasks of these sessions are over: their ends are known, or about to be.
@@ -294,40 +246,6 @@ impl LinkTask {
             board.waiting.store(self.routes.len(), Ordering::Relaxed);
             board.agents.store(self.agents.len(), Ordering::Relaxed);
         }
-    }
-}
-
-/// What tells two states of an interaction apart; never 0. The view is left out, which only a pull
-/// tells, and the state, which is the same for all that a session holds.
-pub(crate) fn in_short(interaction: &Interaction) -> u64 {
-    struct Into(DefaultHasher);
-
-    impl Write for Into {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let mut plain = Interaction { view: None, state: InteractionState::Routing, ..interaction.clone() };
-    // Pairs of different keys have no order to speak of: what we changed the server may keep elsewhere.
-    plain.user_data.sort_by(|one, other| one.key.cmp(&other.key));
-    let mut into = Into(DefaultHasher::new());
-    // Nothing in it cannot be written; were it so, it would only be shown once too often.
-    let written = serde_json::to_writer(&mut into, &plain);
-    if written.is_ok() { into.0.finish().max(1) } else { 0 }
-}
-
-pub(crate) fn failures(user_data: &[KvPair]) -> i32 {
-    let found = user_data.iter().find(|pair| pair.key == FAILURES_KEY);
-    match found.map(|pair| &pair.value) {
-        Some(KvValue::Integer(failures)) => *failures,
-        Some(KvValue::Text(text)) => text.trim().parse().unwrap_or(0),
-        _ => 0,
     }
 }
 

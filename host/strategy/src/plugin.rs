@@ -36,6 +36,7 @@ struct Inner {
     manifest: Manifest,
     digest: String,
     origin: String,
+    bytes: Arc<[u8]>,
     capabilities: Vec<Capability>,
     component: StrategyPre<State>,
     /// How its sessions have behaved lately.
@@ -131,6 +132,11 @@ impl Plugin {
         &self.inner.origin
     }
 
+    /// The file, as it was when it was loaded: what a session is rebuilt with after the file was replaced.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.inner.bytes
+    }
+
     pub(crate) fn may(&self, capability: Capability) -> bool {
         self.inner.capabilities.contains(&capability)
     }
@@ -187,8 +193,9 @@ impl Engine {
             digest
         });
         let invalid = |reason: String| LoadError::Invalid { origin: origin.into(), reason };
-        let (engine, owned) = (self.wasm().clone(), bytes.to_vec());
-        let component = tokio::task::spawn_blocking(move || Component::new(&engine, owned))
+        let bytes: Arc<[u8]> = bytes.into();
+        let (engine, file) = (self.wasm().clone(), Arc::clone(&bytes));
+        let component = tokio::task::spawn_blocking(move || Component::new(&engine, file))
             .await
             .map_err(|error| invalid(error.to_string()))?
             .map_err(|error| invalid(error.root_cause().to_string()))?;
@@ -201,6 +208,7 @@ impl Engine {
                 manifest,
                 digest,
                 origin: origin.into(),
+                bytes,
                 capabilities,
                 component,
                 conduct: Conduct::default(),

@@ -1,5 +1,7 @@
 //! The reading half: sessions out of their rows.
 
+use std::sync::Arc;
+
 use jackfield_store::sqlite::ReadConnection;
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -25,17 +27,10 @@ impl JournalReader for SqliteReader {
         self.connection.read(|connection| load(connection, id, Turns::SinceCheckpoint))
     }
 
-    fn unfinished(&mut self, each: &mut dyn FnMut(StoredSession)) -> Result<(), StoreError> {
+    fn unfinished(&mut self) -> Result<Vec<Arc<str>>, StoreError> {
         self.connection.read(|connection| {
-            // One snapshot for all of them.
-            let snapshot = connection.unchecked_transaction()?;
-            let mut sessions = snapshot.prepare(&format!("{SESSION} where ended_at is null order by number"))?;
-            let mut rows = sessions.query([])?;
-            while let Some(row) = rows.next()? {
-                let (row, end) = session_of(row)?;
-                each(with_turns(&snapshot, row, end, Turns::SinceCheckpoint)?);
-            }
-            Ok(())
+            let mut sessions = connection.prepare("select id from session where ended_at is null order by number")?;
+            sessions.query_map([], |row| row.get(0))?.collect()
         })
     }
 

@@ -31,6 +31,7 @@ use jackfield_strategy::{SessionEnd, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
 use self::sending::{Awaiting, Sent};
+use crate::held::Names;
 use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
 use crate::recording::Way;
@@ -110,7 +111,7 @@ pub(crate) struct LinkTask {
     /// Ends of sessions on their way to the journal.
     pub(crate) recordings: FuturesUnordered<Boxed<()>>,
     /// One copy of each name of a queue or media type.
-    pub(crate) names: HashSet<Arc<str>>,
+    pub(crate) names: Names,
     /// Sessions that are to be gone by then, in that order.
     pub(crate) kills: VecDeque<(Instant, Arc<str>)>,
 
@@ -180,7 +181,7 @@ impl LinkTask {
             overtaken: HashSet::new(),
             ends: FuturesUnordered::new(),
             recordings: FuturesUnordered::new(),
-            names: HashSet::new(),
+            names: Names::default(),
             kills: VecDeque::new(),
             selection: Selection::new(agents),
             routes: HashMap::new(),

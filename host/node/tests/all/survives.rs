@@ -470,7 +470,8 @@ async fn with_another_past(
     let store = SqliteJournal::new(folder.path().join("journal.db"));
     let copy = Journal::open(Box::new(store), JournalSettings::new("node_1")).expect("a journal");
     let journal = home.journal();
-    for stored in journal.unfinished().await.expect("reads") {
+    let unfinished = journal.unfinished().await.expect("reads");
+    for stored in journal.histories(unfinished).await.expect("reads") {
         let row = stored.row;
         let bytes = journal.component(&row.digest).await.expect("reads").expect("the plugin is kept");
         let (digest, name, version) = (row.digest.clone(), row.plugin.clone(), row.version.clone());

@@ -15,6 +15,8 @@ const SAID: u64 = 3;
 const LISTENS_ON: u64 = 200;
 /// The pause before a message is asked for again that could not be made, in milliseconds.
 const PAUSE: u64 = 100;
+/// Begins the reason why it gives up an interaction that it does not hold any more.
+const LOST: &str = "lost: ";
 
 impl Guest for Strategy {
     fn describe() -> Manifest {
@@ -75,7 +77,11 @@ impl Work {
             timeout: None,
             deliver: true,
         });
-        self.done(routed)
+        match self.done(routed) {
+            // The agent who had it while the node was away may have stopped it by now.
+            Err(reason) if reason.starts_with(LOST) => Ok(()),
+            other => other,
+        }
     }
 
     fn has_waited(&mut self) -> Result<(), String> {
@@ -162,7 +168,7 @@ impl Work {
         match &event {
             Some(events::Event::Message(message)) => self.heard.push(message.data.clone()),
             Some(events::Event::InteractionNotControlled(lost) | events::Event::InteractionDeleted(lost)) => {
-                return Err(format!("lost: {}", lost.reason));
+                return Err(format!("{LOST}{}", lost.reason));
             }
             _ => {}
         }

@@ -9,6 +9,7 @@
 //! | w | wait for a while |
 //! | c | checkpoint |
 //! | e | send itself a message, and wait for it |
+//! | m | wait for the message `call` from outside |
 //! | d | deliver to one agent; go on when that one does not take it |
 //! | R | route to anybody for a while; go on when nobody is there |
 //! | r | route to anybody |
@@ -30,7 +31,10 @@ impl Guest for Strategy {
         let mut session = Session { echoes: Vec::new() };
         let mut step = 0;
         if let Some(state) = checkpoint {
-            step = String::from_utf8_lossy(&state).parse().map_err(|_| "a checkpoint of somebody else")?;
+            let state = String::from_utf8_lossy(&state);
+            let mut lines = state.lines();
+            step = lines.next().and_then(|step| step.parse().ok()).ok_or("a checkpoint of somebody else")?;
+            session.echoes = lines.map(str::to_owned).collect();
             // The timer that was started with the checkpoint.
             if let End::Lost = session.until(|event| matches!(event, events::Event::TimerFired(_)))? {
                 return Ok(());
@@ -102,7 +106,8 @@ impl Session {
             },
             'c' => {
                 let timer = timers::start(50);
-                session::checkpoint((step + 1).to_string().as_bytes());
+                let state = format!("{}\n{}", step + 1, self.echoes.join("\n"));
+                session::checkpoint(state.as_bytes());
                 self.until(|event| matches!(event, events::Event::TimerFired(fired) if *fired == timer))
             }
             'e' => {
@@ -111,14 +116,9 @@ impl Session {
                 if let End::Lost = self.outcome(asked)? {
                     return Ok(End::Lost);
                 }
-                while !self.echoes.contains(&name) {
-                    let Some(event) = events::next(None) else { continue };
-                    if let End::Lost = self.note(&event)? {
-                        return Ok(End::Lost);
-                    }
-                }
-                Ok(End::Well)
+                self.message(&name)
             }
+            'm' => self.message("call"),
             'd' => {
                 let asked = routing::deliver(id, &types::Destination::Agent("agent_0".into()));
                 self.outcome(asked).map(gone)
@@ -154,6 +154,17 @@ impl Session {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits for a message, unless it has come already.
+    fn message(&mut self, name: &str) -> Result<End, String> {
+        while !self.echoes.iter().any(|echo| echo == name) {
+            let Some(event) = events::next(None) else { continue };
+            if let End::Lost = self.note(&event)? {
+                return Ok(End::Lost);
+            }
+        }
+        Ok(End::Well)
     }
 
     fn outcome(&mut self, request: u64) -> Result<End, String> {

@@ -212,7 +212,18 @@ impl Journal {
     /// See [`StoreError`].
     pub async fn histories(&self, sessions: Vec<Arc<str>>) -> Result<Vec<StoredSession>, StoreError> {
         self.flush().await?;
-        self.read(move |reader| sessions.iter().filter_map(|id| reader.session(id).transpose()).collect()).await
+        self.read(move |reader| {
+            let mut found = Vec::with_capacity(sessions.len());
+            for id in sessions {
+                if let Some(mut stored) = reader.session(&id)? {
+                    // One copy of the id is enough.
+                    stored.row.id = id;
+                    found.push(stored);
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     /// Bytes of a component; as of everything appended so far.

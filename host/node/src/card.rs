@@ -27,7 +27,8 @@ pub(crate) struct Card {
     state: AtomicU8,
     /// None: it has ended before this node started.
     pub session: OnceLock<Session>,
-    inside: Mutex<Inside>,
+    /// None: it has nothing of this.
+    inside: Mutex<Option<Box<Inside>>>,
 }
 
 #[derive(Default)]
@@ -38,6 +39,32 @@ struct Inside {
     begin: Option<Arc<[u8]>>,
     /// Keys of messages from outside that it was told of and has not taken.
     told: Vec<Box<str>>,
+}
+
+impl Inside {
+    fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.begin.is_none() && self.told.is_empty()
+    }
+
+    fn find(&self, request: u64) -> Option<usize> {
+        self.pending.binary_search_by_key(&request, |(id, _)| *id).ok()
+    }
+
+    /// What it waits for of what it has asked for.
+    fn waits_for(&self) -> Option<String> {
+        let route = self.pending.iter().rev().find_map(|(_, pending)| match &pending.request {
+            Request::Route(route) => Some(route),
+            _ => None,
+        });
+        if let Some(route) = route {
+            let named = route.targets.iter().filter(|target| target.target_type != TargetType::InteractionQueue);
+            let names: Vec<_> = named.map(|target| target.name.as_str()).collect();
+            return Some(format!("target ({})", names.join(" or ")));
+        }
+        let (_, pending) = self.pending.last()?;
+        let request = pending.request.to_string();
+        Some(format!("answer to {}", request.split(' ').next().unwrap_or_default()))
+    }
 }
 
 impl Card {
@@ -59,7 +86,7 @@ impl Card {
             due_at: AtomicU64::new(0),
             state: AtomicU8::new(SessionState::Running as u8),
             session: OnceLock::new(),
-            inside: Mutex::default(),
+            inside: Mutex::new(None),
         }
     }
 
@@ -92,59 +119,46 @@ impl Card {
 
     /// It has asked for something. Ids go up.
     pub fn asked(&self, request: u64, pending: Pending) {
-        self.inside().pending.push((request, Box::new(pending)));
+        self.change(|inside| inside.pending.push((request, Box::new(pending))));
     }
 
     /// It was told the outcome; what it had asked for. None: it was told before.
     pub fn answered(&self, request: u64) -> Option<Box<Pending>> {
-        let mut inside = self.inside();
-        let index = inside.pending.binary_search_by_key(&request, |(id, _)| *id).ok()?;
-        let (_, pending) = inside.pending.remove(index);
-        if inside.pending.is_empty() {
-            inside.pending = Vec::new();
-        }
-        Some(pending)
+        self.change(|inside| {
+            let index = inside.find(request)?;
+            Some(inside.pending.remove(index).1)
+        })
     }
 
     /// What this request without an outcome asked for.
     pub fn pending(&self, request: u64) -> Option<Pending> {
-        let inside = self.inside();
-        let index = inside.pending.binary_search_by_key(&request, |(id, _)| *id).ok()?;
-        inside.pending.get(index).map(|(_, pending)| (**pending).clone())
+        self.look(|inside| Some((*inside.pending.get(inside.find(request)?)?.1).clone()))?
     }
 
     /// The latest request without an outcome that is like this.
     pub fn find(&self, is_it: impl Fn(&Request) -> bool) -> Option<(u64, Request)> {
-        let inside = self.inside();
-        let found = inside.pending.iter().rev().find(|(_, pending)| is_it(&pending.request));
-        found.map(|(id, pending)| (*id, pending.request.clone()))
+        self.look(|inside| {
+            let found = inside.pending.iter().rev().find(|(_, pending)| is_it(&pending.request));
+            found.map(|(id, pending)| (*id, pending.request.clone()))
+        })?
     }
 
     /// Requests without an outcome that are like this, in order.
     pub fn waiting(&self, is_it: impl Fn(&Request) -> bool) -> Vec<u64> {
-        let inside = self.inside();
-        inside.pending.iter().filter(|(_, pending)| is_it(&pending.request)).map(|(id, _)| *id).collect()
+        let waiting = self.look(|inside| {
+            inside.pending.iter().filter(|(_, pending)| is_it(&pending.request)).map(|(id, _)| *id).collect()
+        });
+        waiting.unwrap_or_default()
     }
 
     pub fn unanswered(&self) -> usize {
-        self.inside().pending.len()
+        self.look(|inside| inside.pending.len()).unwrap_or(0)
     }
 
     /// For people.
     pub fn waits_for(&self) -> String {
-        let inside = self.inside();
-        let route = inside.pending.iter().rev().find_map(|(_, pending)| match &pending.request {
-            Request::Route(route) => Some(route),
-            _ => None,
-        });
-        if let Some(route) = route {
-            let named = route.targets.iter().filter(|target| target.target_type != TargetType::InteractionQueue);
-            let names: Vec<_> = named.map(|target| target.name.as_str()).collect();
-            return format!("target ({})", names.join(" or "));
-        }
-        if let Some((_, pending)) = inside.pending.last() {
-            let request = pending.request.to_string();
-            return format!("answer to {}", request.split(' ').next().unwrap_or_default());
+        if let Some(Some(request)) = self.look(Inside::waits_for) {
+            return request;
         }
         match self.due_at() {
             Some(due_at) => {
@@ -162,34 +176,50 @@ impl Card {
 
     /// What it begins with is still to be recorded.
     pub fn begins(&self, origin: Vec<u8>) {
-        self.inside().begin = Some(origin.into());
+        self.change(|inside| inside.begin = Some(origin.into()));
     }
 
     pub fn begin(&self) -> Option<Arc<[u8]>> {
-        self.inside().begin.clone()
+        self.look(|inside| inside.begin.clone())?
     }
 
     /// Its beginning was handed to the journal.
     pub fn begun(&self) {
-        self.inside().begin = None;
+        self.change(|inside| inside.begin = None);
     }
 
     /// It is told of a message with this key; false: it was told before, and has not taken it.
     pub fn told(&self, key: &str) -> bool {
-        let mut inside = self.inside();
-        let is_new = !inside.told.iter().any(|told| **told == *key);
-        if is_new {
-            inside.told.push(key.into());
-        }
-        is_new
+        self.change(|inside| {
+            let is_new = !inside.told.iter().any(|told| **told == *key);
+            if is_new {
+                inside.told.push(key.into());
+            }
+            is_new
+        })
     }
 
     /// It took the message, or was not told after all.
     pub fn took(&self, key: &str) {
-        self.inside().told.retain(|told| **told != *key);
+        self.change(|inside| inside.told.retain(|told| **told != *key));
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    /// Looks into it, where there is something.
+    fn look<T>(&self, look: impl FnOnce(&Inside) -> T) -> Option<T> {
+        self.inside().as_deref().map(look)
+    }
+
+    /// Changes something in it.
+    fn change<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
+        let mut inside = self.inside();
+        let changed = change(inside.get_or_insert_default());
+        if inside.as_deref().is_some_and(Inside::is_empty) {
+            *inside = None;
+        }
+        changed
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Option<Box<Inside>>> {
         // Nothing in it panics half-way through a change.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -62,6 +62,10 @@ impl LinkTask {
             // What it holds is reclaimed first.
             return;
         }
+        if running.held.iter().any(|held| self.late.contains(&*held.id)) {
+            // It may have gone already.
+            return;
+        }
         if std::mem::replace(&mut running.settling, true) {
             return;
         }

@@ -218,39 +218,27 @@ impl Node {
         }
         let is_given = key.is_some();
         let key = key.map_or_else(jackfield_world::unique_id, str::to_owned);
+        let row = MessageRow {
+            session: card.id.to_string(),
+            key: key.clone(),
+            name: name.to_owned(),
+            data: data.to_owned(),
+        };
         if is_given && !card.told(&key) {
-            // It waits for the session to take it.
-            return Ok(());
+            // It waits for the session to take it, or is about to: by whoever sent it first.
+            return book.message(shared, &card, row).await.map_err(|error| SendError::Journal(error.to_string()));
         }
-        let sent = self.record_and_send(book, &card, target, &key, is_given, message(key.clone())).await;
-        if sent != Ok(true) {
-            card.took(&key);
-        }
-        sent.map(drop)
-    }
-
-    /// Whether it was sent; otherwise it was before, and the session has taken it.
-    async fn record_and_send(
-        &self,
-        book: &Book,
-        card: &Arc<Card>,
-        target: &Session,
-        key: &str,
-        is_given: bool,
-        event: SessionEvent,
-    ) -> Result<bool, SendError> {
-        let SessionEvent::Message { name, data, .. } = &event else { return Ok(false) };
-        let row =
-            MessageRow { session: card.id.to_string(), key: key.to_owned(), name: name.clone(), data: data.clone() };
-        book.message(&self.shared, card, row).await.map_err(|error| SendError::Journal(error.to_string()))?;
-        if is_given {
-            let stored = book.journal.history(&card.id).await.map_err(|e| SendError::Journal(e.to_string()))?;
-            let waits = stored.is_some_and(|stored| stored.messages.iter().any(|message| message.key == key));
-            if !waits {
-                return Ok(false);
+        // Whoever asked may give up waiting: what is recorded is told all the same.
+        let (shared, target, event) = (shared.clone(), target.clone(), message(key));
+        let sent = tokio::spawn(async move {
+            let key = row.key.clone();
+            let sent = record_and_send(&shared, &card, &target, row, is_given, event).await;
+            if sent != Ok(true) {
+                card.took(&key);
             }
-        }
-        target.deliver(event).map(|()| true).map_err(|Gone| SendError::Gone)
+            sent
+        });
+        sent.await.unwrap_or_else(|error| Err(SendError::Journal(error.to_string()))).map(drop)
     }
 
     /// Stops pulling, asks the sessions to end, waits for them up to `grace`, ends those that are left,
@@ -290,6 +278,28 @@ impl Node {
         }
         report
     }
+}
+
+/// Whether it was sent; otherwise it was before, and the session has taken it.
+async fn record_and_send(
+    shared: &Shared,
+    card: &Arc<Card>,
+    target: &Session,
+    row: MessageRow,
+    is_given: bool,
+    event: SessionEvent,
+) -> Result<bool, SendError> {
+    let Some(book) = &shared.book else { return Ok(false) };
+    let key = row.key.clone();
+    book.message(shared, card, row).await.map_err(|error| SendError::Journal(error.to_string()))?;
+    if is_given {
+        let stored = book.journal.history(&card.id).await.map_err(|error| SendError::Journal(error.to_string()))?;
+        let waits = stored.is_some_and(|stored| stored.messages.iter().any(|message| message.key == key));
+        if !waits {
+            return Ok(false);
+        }
+    }
+    target.deliver(event).map(|()| true).map_err(|Gone| SendError::Gone)
 }
 
 impl Drop for Node {

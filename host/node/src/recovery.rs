@@ -143,7 +143,9 @@ async fn take_up(
     let history = history_of(&stored).map_err(|error| error.to_string())?;
     let plugin = plugins.get(book, &stored).await?;
     let standing = history.standing();
-    let interaction = row.interaction.as_str().into();
+    let held: Vec<Held> = standing.held().iter().map(|interaction| names.hold(interaction)).collect();
+    let first = held.iter().find(|held| *held.id == *row.interaction);
+    let interaction = first.map_or_else(|| row.interaction.as_str().into(), |held| held.id.clone());
     let card = Card::new(row.id.clone(), (strategy, link), plugin, interaction, history.origin.started_at);
     card.turn_ended(standing.turns(), stored.due_at.and_then(|due_at| u64::try_from(due_at).ok()));
     for (request, pending) in standing.waiting() {
@@ -157,7 +159,7 @@ async fn take_up(
     let stop = |turn: &jackfield_strategy::Turn| matches!(turn.input, Input::Event(SessionEvent::StopRequested(_)));
     Ok(Recovered {
         card,
-        held: standing.held().iter().map(|interaction| names.hold(interaction)).collect(),
+        held,
         messages: messages_made(&history),
         resumed: standing.resumed(),
         events,
@@ -248,7 +250,7 @@ impl LinkTask {
         }
         self.enter(running);
         let session = self.shared.engine.start(SessionStart {
-            id: card.id.to_string(),
+            id: card.id.clone(),
             plugin: card.plugin.clone(),
             facts,
             journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),

@@ -205,6 +205,9 @@ impl LinkTask {
             None => Err(HostError::NotHeld.with(format!("the session does not hold interaction `{interaction}`"))),
             Some(_) if self.deliveries.contains_key(interaction) => Err(HostError::InteractionBusy
                 .with(format!("interaction `{interaction}` is on its way to an agent; wait for the outcome"))),
+            Some(_) if self.late.contains(interaction) => Err(HostError::InteractionBusy.with(format!(
+                "the server has not answered a request about interaction `{interaction}` yet, whose time is over; try again"
+            ))),
             Some(_) => Ok(()),
         }
     }
@@ -263,7 +266,10 @@ impl LinkTask {
     /// No answer in time. One that still comes only corrects what the session holds.
     pub(crate) fn unanswered(&mut self, purpose: &Purpose) {
         match purpose {
-            Purpose::Strategy { session, request, .. } => {
+            Purpose::Strategy { session, request, then } => {
+                if let Then::Gone { interaction, .. } = then {
+                    self.late.insert(interaction.clone());
+                }
                 tracing::warn!(server = self.server, session = &**session, request, "the server does not answer");
                 if let Some(running) = self.sessions.get_mut(session) {
                     running.failed(*request, HostError::Timeout.with("the server did not answer in time"));
@@ -287,10 +293,13 @@ impl LinkTask {
     /// An answer that came after its time.
     pub(crate) fn late_answer(&mut self, purpose: Purpose, answer: Result<Answer, LinkError>) {
         match (purpose, answer) {
-            (Purpose::Strategy { session, then: Then::Gone { interaction, .. }, .. }, Ok(Answer::Ack(_)))
-                if self.interactions.get(interaction.as_str()) == Some(&session) =>
-            {
-                self.lost(&interaction, "the server did it after all");
+            (Purpose::Strategy { session, then: Then::Gone { interaction, .. }, .. }, answer) => {
+                self.late.remove(&interaction);
+                let is_done = matches!(answer, Ok(Answer::Ack(_)));
+                if is_done && self.interactions.get(interaction.as_str()) == Some(&session) {
+                    self.lost(&interaction, "the server did it after all");
+                }
+                self.settle(&session);
             }
             // `pulled` sees that it no longer counts, and gives everything back.
             (Purpose::Pull(pull), Ok(Answer::PulledInteractions(pulled))) => self.pulled(pull, pulled),

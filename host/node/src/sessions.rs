@@ -172,7 +172,7 @@ impl LinkTask {
         let card = Arc::new(card);
         self.enter(Running::new(card.clone(), vec![held]));
         let session = self.shared.engine.start(SessionStart {
-            id: id.to_string(),
+            id: id.clone(),
             plugin: plugin.clone(),
             facts,
             journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
@@ -189,7 +189,7 @@ impl LinkTask {
             self.interactions.insert(held.id.clone(), id.clone());
         }
         self.shared.directory.insert(running.card.clone());
-        self.sessions.insert(id, running);
+        self.sessions.insert(id, Box::new(running));
     }
 
     /// The tasks of these sessions are over: their ends are known, or about to be.
@@ -208,7 +208,7 @@ impl LinkTask {
 
     /// The session that holds this interaction.
     pub(crate) fn holder(&mut self, interaction: &str) -> Option<&mut Running> {
-        self.sessions.get_mut(self.interactions.get(interaction)?)
+        self.sessions.get_mut(self.interactions.get(interaction)?).map(Box::as_mut)
     }
 
     /// The session no longer holds it.
@@ -230,6 +230,9 @@ impl LinkTask {
 
     /// It is no longer the session's, and the session did not bring that about.
     pub(crate) fn lost(&mut self, interaction: &str, reason: &str) {
+        if let Some(session) = self.interactions.get(interaction).cloned() {
+            self.withdraw(&session, interaction);
+        }
         if let Some(running) = self.holder(interaction) {
             running.tell(SessionEvent::InteractionNotControlled {
                 interaction: interaction.to_owned(),

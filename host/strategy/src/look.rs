@@ -42,7 +42,7 @@ impl Engine {
     pub async fn look(&self, look: Look) -> Looked {
         let Look { session, plugin, history, failed } = look;
         let _room = self.cache().enter().await;
-        let shared = Arc::new(Shared::new(&session, 0));
+        let shared = Arc::new(Shared::new(session.into(), 0));
         let checkpoint = history.checkpoint.as_ref().map(|checkpoint| checkpoint.state.clone());
         let run = Run {
             plugin: plugin.clone(),

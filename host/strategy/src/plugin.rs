@@ -246,7 +246,7 @@ impl Engine {
     async fn describe(&self, origin: &str, component: &StrategyPre<State>) -> Result<Manifest, LoadError> {
         let failed = |reason| LoadError::Describe { origin: origin.into(), reason };
         let _place = self.describing().acquire().await.map_err(|error| failed(EndReason::Killed(error.to_string())))?;
-        let shared = Arc::new(Shared::new("describe", 0));
+        let shared = Arc::new(Shared::new("describe".into(), 0));
         let mut store = self.store(State::of_description(self, origin, Arc::clone(&shared)));
         let described = metered(Arc::clone(&shared), async {
             let strategy = component.instantiate_async(&mut store).await?;

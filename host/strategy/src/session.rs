@@ -39,7 +39,7 @@ const REASON_BYTES: usize = 4 << 10;
 /// What a session is started with.
 pub struct SessionStart {
     /// Its id: 32 characters.
-    pub id: String,
+    pub id: Arc<str>,
     /// The strategy.
     pub plugin: Plugin,
     /// What it looks up.
@@ -142,9 +142,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(id: &str, events_waiting: usize) -> Shared {
+    pub fn new(id: Arc<str>, events_waiting: usize) -> Shared {
         Shared {
-            id: id.into(),
+            id,
             inbox: Inbox::new(events_waiting),
             meter: Meter::default(),
             long_turn: LongTurn::default(),
@@ -289,7 +289,7 @@ impl Life {
 /// Starts the session.
 pub(crate) fn spawn(engine: Engine, start: SessionStart) -> Session {
     let SessionStart { id, plugin, facts, journal, from } = start;
-    let shared = Arc::new(Shared::new(&id, engine.settings().events_waiting));
+    let shared = Arc::new(Shared::new(id, engine.settings().events_waiting));
     let session = Session { shared: Arc::clone(&shared) };
     let (session_clock, begins, resumed) = match from {
         From::Origin(origin) => (SessionClock::start(origin.started_at), Some(origin), Resumed::default()),

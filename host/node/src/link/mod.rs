@@ -101,7 +101,7 @@ pub(crate) struct LinkTask {
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
-    pub(crate) sessions: BTreeMap<Arc<str>, Running>,
+    pub(crate) sessions: BTreeMap<Arc<str>, Box<Running>>,
     /// Affinity: the session of each interaction held.
     pub(crate) interactions: HashMap<Arc<str>, Arc<str>>,
     /// Those of them that came anew before the revocation of the time before.
@@ -121,6 +121,9 @@ pub(crate) struct LinkTask {
     pub(crate) agents: HashSet<String>,
     pub(crate) last_route: u64,
     pub(crate) attempts: u64,
+    /// Interactions that a request whose time is over may still send away: nothing more is asked about them
+    /// before its answer has come, because they may be somebody else's by then.
+    pub(crate) late: HashSet<String>,
     /// Number of the last delivery.
     pub(crate) last_delivery: u64,
 
@@ -189,6 +192,7 @@ impl LinkTask {
             agents: HashSet::new(),
             last_route: 0,
             attempts: 0,
+            late: HashSet::new(),
             last_delivery: 0,
             leaving: 0,
             cancelling: 0,

@@ -130,6 +130,7 @@ impl LinkTask {
         self.sent.clear();
         self.replies.clear();
         self.deadlines.clear();
+        self.late.clear();
     }
 
     /// Answers that are overdue: who asked is told. They may still come.

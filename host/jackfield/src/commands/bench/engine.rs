@@ -79,7 +79,7 @@ pub async fn guest(engine: &Engine, arguments: &Bench, name: &str) -> anyhow::Re
 /// Start a session with nothing in hand.
 pub fn start(engine: &Engine, plugin: &Plugin, journal: Arc<dyn Journal>) -> Session {
     engine.start(SessionStart {
-        id: uuid::Uuid::now_v7().simple().to_string(),
+        id: uuid::Uuid::now_v7().simple().to_string().into(),
         plugin: plugin.clone(),
         facts: Arc::new(Nothing),
         journal,

@@ -95,7 +95,7 @@ fn steady(text: &str, session: &str, interaction: &str) -> String {
 fn a_session_survives_its_node_and_the_journal_tells_of_it() {
     let site = site();
     // Each turn runs in an instance made from the journal.
-    site.configure("[[tenant]]", "[application.options.strategy]\nlive-sessions = 0\n[[tenant]]");
+    site.keep_instances("0");
     let _server = site.server();
     let node = site.node();
     submit(&site, "automatic.jsonl");

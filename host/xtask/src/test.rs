@@ -16,6 +16,12 @@ const PROGRAM: &str = "jackfield";
 /// Of those this many at once: each starts several processes and waits for disks.
 const PROCESS_TESTS_AT_ONCE: &str = "--test-threads=2";
 
+/// The integration tests in which sessions run. They run again with no instance outliving its turn: whatever
+/// a session does must not depend on one.
+const OF_SESSIONS: &[&str] = &["all", "site", "sessions"];
+/// What the tests' engines look for: how many instances they keep.
+const NO_INSTANCE_KEPT: (&str, &str) = ("JACKFIELD_TEST_LIVE", "0");
+
 /// Does every step, up to the first that fails.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let mut steps = Steps::default();
@@ -51,6 +57,14 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     if !processes.is_empty() {
         steps.step("tests over real processes", || selected(&processes, &["--", PROCESS_TESTS_AT_ONCE]))?;
     }
+    steps.step("sessions, each turn with an instance of its own", || {
+        let mut arguments = vec!["test", "--workspace"];
+        for name in OF_SESSIONS {
+            arguments.extend(["--test", name]);
+        }
+        arguments.extend(["--", PROCESS_TESTS_AT_ONCE]);
+        workspace.cargo_with(&[NO_INSTANCE_KEPT], &arguments)
+    })?;
     steps.summary("ok");
     Ok(())
 }

@@ -66,7 +66,21 @@ impl Site {
         let port = Port::free();
         let site = Site { folder, port };
         site.write("jackfield.toml", &small_site(site.port.number(), strategies));
+        if let Ok(live) = std::env::var("JACKFIELD_TEST_LIVE") {
+            site.keep_instances(&live);
+        }
         site
+    }
+
+    /// Keeps so many instances at once, unless the whole run of tests says how many.
+    pub fn keep_instances(&self, live: &str) {
+        let text = std::fs::read_to_string(self.path("jackfield.toml")).expect("the site");
+        if !text.contains("live-sessions") {
+            self.configure(
+                "[[tenant]]",
+                &format!("[application.options.strategy]\nlive-sessions = {live}\n[[tenant]]"),
+            );
+        }
     }
 
     /// Changes what the configuration says; `from` must be there.

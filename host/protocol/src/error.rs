@@ -82,7 +82,7 @@ codes! {
     DuplicateInteraction = 1013, "__we_error_duplicate_interaction";
     /// No connected client has this name or serves this media.
     UnknownServer = 1014, "__we_error_unknown_external_server";
-    /// The other server did not answer in time.
+    /// The other server did not answer in time, or went away: whether it did it is not known.
     ServiceTimeout = 1015, "__we_error_external_service_timeout";
     /// The interaction is busy with something that must end first.
     InteractionBusy = 1016, "__we_error_interaction_busy";

@@ -149,7 +149,7 @@ impl Core {
         let unanswered: Vec<u64> =
             self.service_calls.iter().filter(|(_, call)| call.server == client).map(|(&id, _)| id).collect();
         for id in unanswered {
-            let error = ErrorCode::UnknownServer.with("the server went away; whether it did it is not known");
+            let error = ErrorCode::ServiceTimeout.with("the server went away; whether it did it is not known");
             self.end_service(id, EventMessage::Error(error.into()), "the server went away");
         }
     }

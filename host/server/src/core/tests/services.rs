@@ -91,7 +91,7 @@ fn nobody_there_or_silent_or_gone() {
     assert_eq!(code(world.reply(router, silent)), 1015);
     let gone = world.send(router, "", call("", "email"));
     world.disconnect(media);
-    assert_eq!(code(world.reply(router, gone)), 1014);
+    assert_eq!(code(world.reply(router, gone)), 1015);
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! Everybody else at the site: who submits, the agents, the media server. They use the same client as the
+//! node, over the same network, and keep trying.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackfield_link::{Client, LinkError};
+use jackfield_protocol::v1::event::Message as Event;
+use jackfield_protocol::v1::request::Message as Ask;
+use jackfield_protocol::v1::{
+    Answer3rdServer, ClientType, Event3rdServerRequest, KeyValueList, MediaCapacity, RequestAccept, RequestAgentLogin,
+    RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestStopProcessing, RequestSubmit,
+};
+use tokio::sync::mpsc;
+
+use crate::ledger::NUMBER;
+use crate::network::Network;
+use crate::weather::Weather;
+
+/// Pause before somebody tries again, at most.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// How long somebody waits for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How long an agent works at an interaction, at most.
+const HANDLING: Duration = Duration::from_secs(5);
+/// The only media type.
+pub(crate) const EMAIL: &str = "email";
+
+/// Somebody's place at the site.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub weather: Arc<Weather>,
+    pub network: Network,
+    pub who: String,
+}
+
+impl Seat {
+    /// Connects, however long it takes.
+    async fn connect(&self, client_type: ClientType) -> (Client, mpsc::Receiver<Event>) {
+        loop {
+            let register = RequestRegisterClient {
+                client_name: self.who.clone(),
+                client_type: client_type.into(),
+                media_type: if client_type == ClientType::MediaServer { EMAIL.into() } else { String::new() },
+                ..Default::default()
+            };
+            match Client::connect(&self.network.endpoint(&self.who), register).await {
+                Ok(connected) => return connected,
+                Err(_) => self.weather.sleep(AGAIN_AFTER).await,
+            }
+        }
+    }
+}
+
+async fn ask(client: &Client, ask: Ask, key: &str) -> Result<Event, LinkError> {
+    let asked = client.request_once(ask, key);
+    tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or(Err(LinkError::TimedOut))
+}
+
+/// Submits interactions at moments of their own, each until it is acknowledged.
+pub(crate) async fn submit(seat: Seat, number: i32, plans: [String; 2]) {
+    let weather = &seat.weather;
+    weather.sleep(weather.options.stormy).await;
+    let [first, second] = plans;
+    weather.note(format_args!("submission {number} is to do {first} then {second}"));
+    let user_data =
+        KeyValueList::default().with(NUMBER, number).with("first", first.as_str()).with("second", second.as_str());
+    let submit = RequestSubmit {
+        media_type: EMAIL.into(),
+        interaction_type: "Inbound".into(),
+        interaction_subtype: "InboundNew".into(),
+        queue: "first".into(),
+        user_data: Some(user_data),
+        ..Default::default()
+    };
+    loop {
+        let (client, _events) = seat.connect(ClientType::MediaServer).await;
+        match ask(&client, Ask::Submit(submit.clone()), &format!("submission-{number}")).await {
+            Ok(Event::Ack(ack)) => return weather.ledger().acknowledged(number, ack.interaction_id),
+            Ok(other) => weather.ledger().wrong(format!("a submission was answered with {other:?}")),
+            Err(LinkError::Refused(error)) => weather.note(format_args!("submission {number} is refused: {error}")),
+            Err(_) => {}
+        }
+        weather.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// An agent who comes to work again whenever the connection is lost.
+pub(crate) async fn agent(seat: Seat) {
+    loop {
+        let (client, events) = seat.connect(ClientType::AgentApplication).await;
+        let media = vec![MediaCapacity { media_type: EMAIL.into(), capacity: 2 }];
+        let login = RequestAgentLogin { agent: seat.who.clone(), place: format!("place-{}", seat.who), media };
+        let ready = RequestReadyForMedia { agent: seat.who.clone(), media_types: vec![EMAIL.into()] };
+        let logged_in = async {
+            ask(&client, Ask::AgentLogin(login), "").await?;
+            ask(&client, Ask::ReadyForMedia(ready), "").await
+        };
+        if logged_in.await.is_ok() {
+            work(&seat, &client, events).await;
+        }
+        client.close();
+        seat.weather.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Answers invitations until the connection is lost.
+async fn work(seat: &Seat, client: &Client, mut events: mpsc::Receiver<Event>) {
+    let mut hands = tokio::task::JoinSet::new();
+    while let Some(event) = events.recv().await {
+        let Event::Invite(invite) = event else { continue };
+        let Some(interaction) = invite.interaction else { continue };
+        let (seat, client) = (seat.clone(), client.clone());
+        hands.spawn(async move { invited(&seat, &client, invite.ticket_id, interaction.interaction_id).await });
+    }
+}
+
+async fn invited(seat: &Seat, client: &Client, ticket_id: u64, id: String) {
+    let weather = &seat.weather;
+    weather.sleep(Duration::from_secs(1)).await;
+    // When it is calm everybody takes what they get.
+    let mood = if weather.is_calm() { 9 } else { weather.pick(0..=9) };
+    match mood {
+        0 => return,
+        1 | 2 => {
+            let reject = RequestReject { ticket_id, interaction_id: id, reason: "not now".into() };
+            // Whether it is late does not matter.
+            let _ = ask(client, Ask::Reject(reject), "").await;
+            return;
+        }
+        _ => {}
+    }
+    let accept = RequestAccept { ticket_id, interaction_id: id.clone() };
+    match ask(client, Ask::Accept(accept), "").await {
+        Ok(_) => {}
+        Err(LinkError::Refused(_)) => return,
+        // Nobody knows whose it is: it goes back with the connection.
+        Err(_) => return client.close(),
+    }
+    weather.note(format_args!("{} has {id}", seat.who));
+    weather.sleep(HANDLING).await;
+    let stop = RequestStopProcessing { interaction_id: id.clone(), reason: "done".into() };
+    let key = format!("{}-{ticket_id}-{id}", seat.who);
+    while !client.is_closed() && ask(client, Ask::StopProcessing(stop.clone()), &key).await.is_err() {
+        weather.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// A media server that remembers the keys it was asked with, and makes a message for each once.
+pub(crate) async fn media_server(seat: Seat) {
+    let mut made = BTreeMap::new();
+    loop {
+        let (client, mut events) = seat.connect(ClientType::MediaServer).await;
+        while let Some(event) = events.recv().await {
+            let Event::ThirdServerRequest(request) = event else { continue };
+            seat.weather.sleep(Duration::from_millis(200)).await;
+            let Some(parameters) = serve(&seat, &client, &mut made, &request).await else { break };
+            let server_reference_id = request.server_reference_id;
+            let answer = Answer3rdServer { server_reference_id, parameters: Some(parameters), ..Default::default() };
+            match ask(&client, Ask::ThirdServerAnswer(answer), "").await {
+                // Refused: whoever asked is gone.
+                Ok(_) | Err(LinkError::Refused(_)) => {}
+                Err(_) => break,
+            }
+        }
+        client.close();
+    }
+}
+
+/// None: its connection is gone.
+async fn serve(
+    seat: &Seat,
+    client: &Client,
+    made: &mut BTreeMap<String, String>,
+    request: &Event3rdServerRequest,
+) -> Option<KeyValueList> {
+    let asked = request.parameters.clone().unwrap_or_default();
+    let key = &request.idempotency_key;
+    if request.method == "Send" {
+        let id = asked.text("InteractionId").unwrap_or_default();
+        seat.weather.note(format_args!("the media server sends {id} for {key}"));
+        seat.weather.ledger().sent(id, key);
+        return Some(KeyValueList::default());
+    }
+    if let Some(id) = made.get(key) {
+        return Some(KeyValueList::default().with("InteractionId", id.as_str()));
+    }
+    let mut user_data = request.user_data.clone().unwrap_or_default();
+    user_data.push("Subject", asked.text("Subject").unwrap_or_default());
+    let submit = RequestSubmit {
+        media_type: EMAIL.into(),
+        interaction_type: "Outbound".into(),
+        interaction_subtype: "Acknowledgement".into(),
+        parent_id: asked.text("ParentInteractionId").unwrap_or_default().into(),
+        queue: asked.text("Queue").unwrap_or_default().into(),
+        user_data: Some(user_data),
+        ..Default::default()
+    };
+    match ask(client, Ask::Submit(submit), &format!("made:{key}")).await {
+        Ok(Event::Ack(ack)) => {
+            made.insert(key.clone(), ack.interaction_id.clone());
+            Some(KeyValueList::default().with("InteractionId", ack.interaction_id))
+        }
+        Ok(_) => None,
+        Err(LinkError::Refused(error)) => {
+            seat.weather.ledger().wrong(format!("the media server may not submit: {error}"));
+            None
+        }
+        Err(_) => None,
+    }
+}

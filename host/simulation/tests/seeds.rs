@@ -1,0 +1,117 @@
+//! A range of seeds, and that a seed repeats itself.
+//!
+//! `JACKFIELD_SIMULATION_SEED` is the first (default 1), `JACKFIELD_SIMULATION_SEEDS` how many (default
+//! below); `JACKFIELD_SIMULATION_ALL` shows all of a failure, not only its end; `JACKFIELD_SIMULATION_LOG` takes
+//! what `RUST_LOG` takes, and shows what the code logs.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use jackfield_simulation::{Kit, Report, run};
+
+/// Seeds of one `cargo test`.
+const SEEDS: u64 = 600;
+/// So many failures are enough.
+const FAILURES: usize = 20;
+
+#[test]
+fn every_seed_comes_to_its_end() {
+    let (first, count) = (number("JACKFIELD_SIMULATION_SEED", 1), number("JACKFIELD_SIMULATION_SEEDS", SEEDS));
+    let kit = kit();
+    let (next, done, left_behind) = (AtomicU64::new(first), AtomicU64::new(0), AtomicU64::new(0));
+    let failed: Mutex<Vec<Report>> = Mutex::default();
+    let began = Instant::now();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count || failed.lock().unwrap().len() >= FAILURES {
+                break;
+            }
+            let report = run(seed, &kit);
+            done.fetch_add(1, Ordering::Relaxed);
+            left_behind.fetch_add(report.left_behind as u64, Ordering::Relaxed);
+            if !report.wrong.is_empty() {
+                failed.lock().unwrap().push(report);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..std::thread::available_parallelism().map_or(1, |threads| threads.get()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let (took, done) = (began.elapsed(), done.into_inner());
+    println!(
+        "{done} seeds from {first} in {took:.1?}: {:.0} a minute; {} left in orchestration_system",
+        done as f64 / took.as_secs_f64() * 60.0,
+        left_behind.into_inner()
+    );
+    let failed = failed.into_inner().unwrap();
+    for report in &failed {
+        println!("seed {} fails: {}", report.seed, report.wrong.first().map_or("", |wrong| wrong));
+    }
+    if let Some(report) = failed.into_iter().min_by_key(|report| report.seed) {
+        let all = std::env::var_os("JACKFIELD_SIMULATION_ALL").is_some();
+        let shown = if all { format!("{report:#}") } else { report.to_string() };
+        panic!("{shown}\nrun it again with JACKFIELD_SIMULATION_SEED={} JACKFIELD_SIMULATION_SEEDS=1", report.seed);
+    }
+}
+
+#[test]
+fn a_seed_repeats_itself() {
+    let kit = kit();
+    for seed in 1..=40 {
+        let (one, other) = (run(seed, &kit), run(seed, &kit));
+        if (one.trace.hash(), one.trace.count()) != (other.trace.hash(), other.trace.count()) {
+            let differ = one.trace.lines().zip(other.trace.lines()).find(|(one, other)| one != other);
+            panic!("seed {seed} runs twice, differently: {differ:#?}");
+        }
+        assert!(one.trace.count() > 20, "seed {seed}: hardly anything happened");
+    }
+}
+
+fn number(variable: &str, or: u64) -> u64 {
+    std::env::var(variable).map_or(or, |text| text.parse().expect("a number"))
+}
+
+fn kit() -> Kit {
+    if let Ok(filter) = std::env::var("JACKFIELD_SIMULATION_LOG") {
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
+    runtime.block_on(Kit::load(&guest("simulated"))).expect("a kit")
+}
+
+/// The file of a test strategy; built when it is missing, or older than its source.
+fn guest(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
+    let guests = root.join("host/strategy/guests");
+    let sources = [
+        guests.join("examples").join(name).with_extension("rs"),
+        guests.join("src/lib.rs"),
+        root.join("wit/strategy.wit"),
+    ];
+    let newest = sources.iter().map(|source| changed(source).expect("a guest's source")).max();
+    if changed(&file) < newest {
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(&root)
+            .args(["build", "--package", "test-guests", "--example", name])
+            .args(["--target", "wasm32-wasip2", "--profile", "guest"])
+            .status()
+            .expect("cargo runs");
+        assert!(built.success(), "the test strategy does not build");
+    }
+    file
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}

@@ -218,12 +218,8 @@ impl Node {
         }
         let is_given = key.is_some();
         let key = key.map_or_else(jackfield_world::unique_id, str::to_owned);
-        let row = MessageRow {
-            session: card.id.to_string(),
-            key: key.clone(),
-            name: name.to_owned(),
-            data: data.to_owned(),
-        };
+        let row =
+            MessageRow { session: card.id.to_string(), key: key.clone(), name: name.to_owned(), data: data.to_owned() };
         if is_given && !card.told(&key) {
             // It waits for the session to take it, or is about to: by whoever sent it first.
             return book.message(shared, &card, row).await.map_err(|error| SendError::Journal(error.to_string()));

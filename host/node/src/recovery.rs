@@ -198,11 +198,24 @@ fn leave_to_the_later(sessions: &mut [Recovered]) {
             .partition(|interaction| later.contains(&(link, interaction.id.clone())));
         session.held = held;
         for interaction in lost {
+            if session.card.find(|request| hands_on(request, &interaction.id)).is_some() {
+                // It has put it there itself: the server is asked, and the outcome is what it waits for.
+                continue;
+            }
             let (interaction, reason) = (interaction.id.to_string(), "another session has it".to_owned());
             session.events.push(SessionEvent::InteractionNotControlled { interaction, reason });
         }
         later.insert((link, session.card.interaction.clone()));
         later.extend(session.held.iter().map(|interaction| (link, interaction.id.clone())));
+    }
+}
+
+/// Whether a request, once it is carried out, leaves the interaction to others.
+fn hands_on(request: &Request, id: &str) -> bool {
+    match request {
+        Request::PlaceInQueue { interaction, .. } | Request::Deliver { interaction, .. } => interaction == id,
+        Request::Route(route) => route.interaction == id && route.deliver,
+        _ => false,
     }
 }
 

@@ -73,14 +73,14 @@ enum End {
 }
 
 impl Session {
-    fn step(&mut self, letter: char, id: &String, queue: &str, step: usize) -> Result<End, String> {
+    fn step(&mut self, letter: char, id: &str, queue: &str, step: usize) -> Result<End, String> {
         match letter {
             'a' => {
                 let asked = messages::create(&messages::Message {
                     message_type: messages::MessageType::Acknowledgement,
                     media: "email".into(),
                     server: None,
-                    related: Some(id.clone()),
+                    related: Some(id.to_owned()),
                     queue: None,
                     parameters: vec![text("Subject", &format!("{queue} {step}"))],
                 });
@@ -126,7 +126,7 @@ impl Session {
             'R' | 'r' => {
                 let target = routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() };
                 let asked = routing::submit(&routing::RouteRequest {
-                    interaction: id.clone(),
+                    interaction: id.to_owned(),
                     virtual_queue: None,
                     priority: 0,
                     targets: vec![target],

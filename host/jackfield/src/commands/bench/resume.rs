@@ -98,7 +98,7 @@ async fn begin(journal: &Journal, engine: &Engine, plugin: &Plugin) -> (Session,
     drop(journal.append(vec![Entry::Begin(row)], Urgency::Lazy).await);
     let (sender, turns) = watch::channel(0);
     let session = engine.start(SessionStart {
-        id: id.into(),
+        id,
         plugin: plugin.clone(),
         facts: Arc::new(Nothing),
         journal: Arc::new(OnDisk { journal: journal.clone(), turns: sender }),

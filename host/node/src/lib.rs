@@ -31,6 +31,7 @@ mod recording;
 mod recovery;
 mod requests;
 mod sent_off;
+mod services;
 mod sessions;
 mod settings;
 mod shared;

@@ -52,6 +52,7 @@ impl LinkTask {
         let server = server.map_or_else(|| MessageServer::OfMedia(media), MessageServer::Named);
         let owner = self.owner(session, related.as_deref());
         let ask = esp(&server, "Create", pairs, owner.clone(), related.unwrap_or_default());
+        self.asks_service(session, request, MESSAGE_WITHIN);
         let then = Then::Message(Step::Create { server, send: queue.is_none(), owner, again: !self.phase.is_up() });
         self.ask(session, request, ask, "", then, MESSAGE_WITHIN);
         Ok(())
@@ -76,6 +77,7 @@ impl LinkTask {
         let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
         let owner = self.owner(session, Some(&interaction));
         let ask = esp(&server, "Send", pairs, owner, interaction);
+        self.asks_service(session, request, MESSAGE_WITHIN);
         self.ask(session, request, ask, "", Then::Message(Step::Send), MESSAGE_WITHIN);
     }
 

@@ -27,6 +27,8 @@ use crate::recording::message_key;
 
 /// Requests one session may have unanswered; more fail at once.
 const UNANSWERED_BY_SESSION: usize = 4_096;
+/// How long a service may take where the strategy does not say.
+const SERVICE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why something was sent, and so what its answer means.
 #[derive(Debug)]
@@ -143,6 +145,7 @@ impl LinkTask {
                     ..Default::default()
                 };
                 let wait = Duration::from_millis(timeout_ms);
+                self.asks_service(session, request, if wait.is_zero() { SERVICE_WITHIN } else { wait });
                 self.ask(session, request, Ask::ThirdServer(ask), "", Then::Service, wait);
                 Ok(())
             }
@@ -237,6 +240,7 @@ impl LinkTask {
         then: Then,
         answer: Result<Answer, LinkError>,
     ) {
+        let Some(answer) = self.service_answer(session, request, &then, answer) else { return };
         let answer = match (then, answer) {
             (Then::Message(step), answer) => self.message_answer(session, request, step, answer),
             (_, Err(error)) => Some(Err(failure(error))),
@@ -252,6 +256,9 @@ impl LinkTask {
             ),
             (_, Ok(_)) => Some(Err(unexpected())),
         };
+        if answer.is_some() {
+            self.services.answered(session, request);
+        }
         if let Some(running) = self.sessions.get_mut(session) {
             match answer {
                 Some(Ok(outcome)) => running.done(request, outcome),
@@ -271,6 +278,7 @@ impl LinkTask {
                     self.late.insert(interaction.clone());
                 }
                 tracing::warn!(server = self.server, session = &**session, request, "the server does not answer");
+                self.services.answered(session, *request);
                 if let Some(running) = self.sessions.get_mut(session) {
                     running.failed(*request, HostError::Timeout.with("the server did not answer in time"));
                 }

@@ -65,7 +65,8 @@ pub fn email(external_id: impl Into<String>) -> Request {
     })
 }
 
-/// A folder with a `jackfield.toml`, and the processes started on it; all end with it.
+/// A folder with a `jackfield.toml`, and the processes started on it; all end with it. Where a test fails, the
+/// folder stays.
 pub struct Site {
     folder: tempfile::TempDir,
     port: Port,
@@ -102,12 +103,6 @@ impl Site {
         let text = fs::read_to_string(self.path("jackfield.toml")).expect("the site");
         assert!(text.contains(from), "`{from}` is not in the configuration");
         self.write("jackfield.toml", &text.replacen(from, to, 1));
-    }
-
-    /// The folder stays, with stores and logs.
-    pub fn keep(&mut self) -> &Path {
-        self.folder.disable_cleanup(true);
-        self.folder.path()
     }
 
     /// Copies a test guest into the plugins folder.
@@ -251,6 +246,10 @@ impl Drop for Site {
         for child in self.running.values_mut() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!("stores and logs stay in {}", self.folder.path().display());
         }
     }
 }

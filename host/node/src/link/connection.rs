@@ -67,6 +67,7 @@ impl LinkTask {
         self.phase = Phase::Down;
         self.asked_agents = false;
         self.forget_sent();
+        self.services.clear();
         self.held_pulls.clear();
         self.agents.clear();
         self.overtaken.clear();

@@ -36,6 +36,7 @@ use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
 use crate::recording::Way;
 use crate::requests::Purpose;
+use crate::services::Services;
 use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
 use crate::status::{SessionState, ShutdownReport};
@@ -98,6 +99,8 @@ pub(crate) struct LinkTask {
     replies: FuturesUnordered<Awaiting>,
     deadlines: BTreeSet<(Instant, u64)>,
     last_token: u64,
+    /// Requests to servers behind the Interaction Server.
+    pub(crate) services: Services,
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
@@ -178,6 +181,7 @@ impl LinkTask {
             replies: FuturesUnordered::new(),
             deadlines: BTreeSet::new(),
             last_token: 0,
+            services: Services::default(),
             held_pulls: Vec::new(),
             sessions: BTreeMap::new(),
             interactions: HashMap::new(),
@@ -313,6 +317,7 @@ impl LinkTask {
             self.selection.next_deadline(),
             self.kills.front().map(|(at, _)| *at),
             self.go_on_at(),
+            self.services.next(),
             self.stopping,
         ]
         .into_iter()
@@ -323,6 +328,7 @@ impl LinkTask {
     fn tick(&mut self) {
         self.expire();
         self.selection.tick(self.now);
+        self.ask_services_again();
         while let Some((at, _)) = self.kills.front()
             && *at <= self.now
         {

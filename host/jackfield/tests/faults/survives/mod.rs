@@ -64,9 +64,8 @@ async fn every_decision_has_its_effect_once() {
         let mut told = String::new();
         let problems = round(&mut site, seed, &mut told).await;
         if !problems.is_empty() {
-            let folder = site.keep().display().to_string();
             panic!(
-                "JACKFIELD_FAULT_SEED={seed} JACKFIELD_FAULT_ROUNDS=1 fails:\n{told}\n{}\nstores and logs are in {folder}\n{}",
+                "JACKFIELD_FAULT_SEED={seed} JACKFIELD_FAULT_ROUNDS=1 fails:\n{told}\n{}\n{}",
                 problems.join("\n"),
                 site.logs()
             );
@@ -149,8 +148,7 @@ async fn round(site: &mut Site, seed: u64, told: &mut String) -> Vec<String> {
     }
     let finished = finished(&journal);
     problems.extend(book.note(|book| book.check(&finished, &site.path("outbox"))));
-    let messages = finished.len();
-    writeln!(told, "  {messages} sessions").expect("a string takes it");
+    writeln!(told, "  {} sessions", finished.len()).expect("a string takes it");
     problems
 }
 

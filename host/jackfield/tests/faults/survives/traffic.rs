@@ -1,9 +1,10 @@
-//! What comes in: e-mails of several kinds, each sent with its key until it is acknowledged.
+//! What comes in: e-mails of several kinds, each sent with its key until it is acknowledged; and when all
+//! of it is done.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use jackfield_journal::{Filter, JournalFile};
+use jackfield_journal::{Filter, JournalFile, Summary};
 use jackfield_link::{Client, Endpoint, Link, LinkEvent, Reconnect};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
@@ -16,7 +17,7 @@ use rand::seq::SliceRandom;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::super::site::Site;
+use super::super::site::{PATIENCE, Site};
 use super::book::{Book, Kind};
 
 /// How many of each kind a round has; each that listens is told by one more.
@@ -75,7 +76,7 @@ pub async fn send(endpoint: Endpoint, journal: PathBuf, mut random: StdRng, book
 }
 
 /// Until it is acknowledged; returns the id it got.
-async fn submit(link: &Link, book: &Book, kind: Kind, name: &str, key: &str, value: &str) -> String {
+pub async fn submit(link: &Link, book: &Book, kind: Kind, name: &str, key: &str, value: &str) -> String {
     let does = format!("{kind:?}").to_lowercase();
     let email = RequestSubmit {
         external_id: name.into(),
@@ -101,15 +102,58 @@ async fn submit(link: &Link, book: &Book, kind: Kind, name: &str, key: &str, val
 }
 
 /// The session that has this interaction, as soon as it is recorded.
-async fn session_of(journal: &std::path::Path, interaction: &str) -> String {
+async fn session_of(journal: &Path, interaction: &str) -> String {
     loop {
-        let found = JournalFile::open(journal)
-            .and_then(|file| file.sessions(&Filter { finished: Some(false), limit: 10_000, ..Filter::default() }));
         // The node may be about to make it, or be dead.
-        let sessions = found.unwrap_or_default();
+        let sessions = unfinished(journal).unwrap_or_default();
         if let Some(session) = sessions.iter().find(|session| session.row.interaction == interaction) {
             return session.row.id.to_string();
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits for the outbox, the node and both agents.
+pub async fn ready(auditor: &Link) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let client = auditor.up().await.expect("the link is open");
+        let status = Site::status(&client).await;
+        let known = |name: &str| status.clients.iter().any(|client| client.client_name == name);
+        if known("outbox") && known("node") && status.agents.len() == 2 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the site does not come up: {:?}", status.clients);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until nothing is left, on the server or in the journal.
+pub async fn rest(auditor: &Link, journal: &Path) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = match auditor.client() {
+            Some(client) => status(&client).await.map(|status| status.interactions),
+            None => None,
+        };
+        let sessions = unfinished(journal);
+        if left == Some(0) && sessions.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let sessions = sessions.map(|sessions| {
+                let about = |one: &Summary| format!("{} of {} in turn {}", one.row.id, one.row.interaction, one.turns);
+                sessions.iter().map(about).collect::<Vec<_>>()
+            });
+            return Err(format!("it does not come to rest: {left:?} interactions left, sessions {sessions:?}"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Sessions in the journal that have not ended.
+fn unfinished(journal: &Path) -> Result<Vec<Summary>, String> {
+    let file = JournalFile::open(journal).map_err(|error| error.to_string())?;
+    let filter = Filter { finished: Some(false), limit: 10_000, ..Filter::default() };
+    file.sessions(&filter).map_err(|error| error.to_string())
 }

@@ -81,8 +81,10 @@ struct Seen {
     left_behind: BTreeMap<String, (usize, u64)>,
     /// Who made the last offer of an interaction, by place.
     offered_by: BTreeMap<String, usize>,
-    /// Until when pulls find nothing.
+    /// Until when pulls find nothing, but for what is kept for the client that pulls.
     started_until: u64,
+    /// What was offered to an agent since the start.
+    offered: BTreeSet<String>,
 }
 
 impl Seen {
@@ -99,6 +101,7 @@ impl Seen {
             left_behind: BTreeMap::new(),
             offered_by: BTreeMap::new(),
             started_until: 0,
+            offered: BTreeSet::new(),
         }
     }
 
@@ -118,7 +121,12 @@ impl Seen {
     }
 
     fn pulled(&mut self, client: u64, id: &str) {
-        assert!(self.world.now.ticks >= self.started_until, "{id} was pulled just after a start");
+        // What is kept for one who asks for it by its id may be had.
+        let is_its = self.left_behind.get(id).is_some_and(|(place, _)| self.clients[*place] == client);
+        assert!(
+            is_its || self.offered.contains(id) || self.world.now.ticks >= self.started_until,
+            "{id} was pulled just after a start"
+        );
         self.given(client, id);
     }
 
@@ -171,6 +179,7 @@ impl Seen {
                     EventMessage::Invite(invite) => {
                         let id = invite.interaction.expect("an interaction").interaction_id;
                         assert!(!self.holders.contains_key(&id), "{id} is offered, and held");
+                        self.offered.insert(id.clone());
                         self.invitations.insert(invite.ticket_id, (client, id));
                     }
                     EventMessage::Revoked(revoked) if revoked.ticket_id > 0 => {
@@ -285,11 +294,11 @@ impl Seen {
             Step::Pass { milliseconds } => self.world.pass(milliseconds),
             Step::Restart => {
                 self.world.restart();
-                if !self.alive.is_empty() {
-                    self.started_until = self.world.now.ticks + RECLAIM_WINDOW_AT_START;
-                }
+                let window = if self.alive.is_empty() { 0 } else { RECLAIM_WINDOW_AT_START };
+                self.started_until = self.world.now.ticks + window;
                 self.left_behind.clear();
                 self.offered_by.clear();
+                self.offered.clear();
                 self.clients = [0, 1, 2, 3, 4].map(|place| Seen::connect(&mut self.world, place));
                 self.holders.clear();
                 self.invitations.clear();

@@ -265,14 +265,12 @@ impl Life {
 
     /// Puts it to sleep until something comes, or until it is due. Gives it back where it has something to do.
     fn sleep(mut self: Box<Self>, shared: &Arc<Shared>) -> Option<Box<Life>> {
+        self.turn_alarm_off();
         if self.resumed.at_once {
             return Some(self);
         }
-        if let Some(due) = self.resumed.due {
-            let due = self.session_clock.instant(due);
-            if due <= Instant::now() {
-                return Some(self);
-            }
+        let due = self.resumed.due.map(|due| self.session_clock.instant(due));
+        if let Some(due) = due {
             let sleeper = Arc::downgrade(shared);
             let alarm = self.runtime.spawn(async move {
                 tokio::time::sleep_until(due).await;
@@ -282,7 +280,11 @@ impl Life {
             });
             self.alarm = Some(alarm.abort_handle());
         }
-        shared.inbox.sleep(self)
+        if let Some(life) = shared.inbox.sleep(self) {
+            return Some(life);
+        }
+        // The alarm may have gone off before it slept.
+        if due.is_some_and(|due| due <= Instant::now()) { shared.inbox.wake() } else { None }
     }
 }
 
@@ -318,7 +320,6 @@ enum Left {
 
 /// Runs the session until it sleeps or ends.
 async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGuard) {
-    life.turn_alarm_off();
     let mut history = begins.map(|origin| History { origin: *origin, checkpoint: None, turns: Vec::new() });
     loop {
         let shared = Arc::clone(&guard.shared);

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jackfield_link::{Client, Link, LinkError, LinkEvent, Reconnect, Reply};
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
@@ -283,7 +283,12 @@ impl LinkTask {
                 self.sending = None;
                 self.under_way(token, reply);
             }
-            Step::Link(event) => self.link_event(event),
+            Step::Link(event) => {
+                if matches!(event, Some(LinkEvent::Event(_))) {
+                    self.answers_first();
+                }
+                self.link_event(event);
+            }
             Step::Ended(id, end) => {
                 self.last_turns();
                 self.ended(&id, end);
@@ -306,6 +311,14 @@ impl LinkTask {
         for _ in 0..TURNS_WAITING {
             let Ok(turn) = self.turns.try_recv() else { break };
             self.turn(turn);
+        }
+    }
+
+    /// An event and an answer that was sent before it may come between two looks at what has come: the
+    /// answer goes first. A list of agents must not take the place of what was heard of them since.
+    fn answers_first(&mut self) {
+        while let Some(Some((token, answer))) = self.replies.next().now_or_never() {
+            self.answered(token, answer);
         }
     }
 

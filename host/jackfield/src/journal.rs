@@ -9,6 +9,7 @@ use jackfield_journal::{
     Journal, JournalFile, JournalFileError, MessageRow, SessionRow, SqliteJournal, StoredEnd, StoredSession,
 };
 use jackfield_strategy::{Checkpoint, History, Origin, RecordError, Turn};
+use serde_json::{Map, Value as Json, json};
 
 use crate::config::{self, Site};
 use crate::connect;
@@ -74,6 +75,20 @@ pub fn ago(since: Duration) -> i64 {
     connect::now_ms().saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Who a session is, for scripts.
+pub fn row_as_json(row: &SessionRow) -> Map<String, Json> {
+    Map::from_iter([
+        ("id".to_owned(), json!(&*row.id)),
+        ("strategy".to_owned(), json!(row.strategy)),
+        ("plugin".to_owned(), json!(row.plugin)),
+        ("pluginVersion".to_owned(), json!(row.version)),
+        ("digest".to_owned(), json!(row.digest)),
+        ("interaction".to_owned(), json!(row.interaction)),
+        ("server".to_owned(), json!(row.server)),
+        ("startedAt".to_owned(), json!(row.started_at)),
+    ])
+}
+
 /// A session as it is recorded.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -104,13 +119,13 @@ impl Recorded {
     /// A record is damaged, or of a newer version.
     pub fn decode(stored: StoredSession) -> Result<Recorded, RecordError> {
         let StoredSession { row, turns, due_at, checkpoint, records, messages, end } = stored;
-        let turn = |record: &[u8]| -> Result<Turn, RecordError> {
-            Ok(Turn { session: Arc::clone(&row.id), ..Turn::decode(record)? })
-        };
-        let kept = records.iter().map(|(_, record)| turn(record)).collect::<Result<_, _>>()?;
-        let failed = end.as_ref().and_then(|end| end.last.as_deref()).map(turn).transpose()?;
-        let checkpoint = checkpoint.map(|checkpoint| Checkpoint::decode(&checkpoint.record)).transpose()?;
-        let origin = Origin::decode(&row.origin)?;
+        let checkpoint = checkpoint.as_ref().map(|checkpoint| checkpoint.record.as_slice());
+        let records = records.iter().map(|(_, record)| record.as_slice());
+        let History { origin, checkpoint, turns: mut kept } = History::decode(&row.origin, checkpoint, records)?;
+        let mut failed = end.as_ref().and_then(|end| end.last.as_deref()).map(Turn::decode).transpose()?;
+        for turn in kept.iter_mut().chain(&mut failed) {
+            turn.session = Arc::clone(&row.id);
+        }
         Ok(Recorded { row, origin, turns, kept, checkpoint, due_at, messages, end, failed })
     }
 

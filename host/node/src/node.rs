@@ -19,7 +19,7 @@ use crate::pulls::{self, Pulls};
 use crate::recording::Book;
 use crate::recovery;
 use crate::settings::Settings;
-use crate::shared::{Board, Counters, Directory, Shared, wall_clock};
+use crate::shared::{Board, Counters, Directory, Shared};
 use crate::status::{JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, ShutdownReport};
 
 /// A running node. Dropping it without [`shutdown`](Node::shutdown) or [`suspend`](Node::suspend) ends its
@@ -130,7 +130,7 @@ impl Node {
             shared.plugins.clone(),
             shared.book.as_ref().map(|book| book.journal.health()),
         ));
-        Ok(Node { shared, started_at: wall_clock(), links, _pulls: pulling })
+        Ok(Node { shared, started_at: jackfield_world::wall_ms(), links, _pulls: pulling })
     }
 
     /// The node at this moment.

@@ -26,7 +26,7 @@ use jackfield_strategy::contract::{Destination, Outcome, RouteRequest, Routed, T
 
 use crate::failures::HostError;
 use crate::link::LinkTask;
-use crate::requests::{Lasting, Purpose, Then, lasting, placed};
+use crate::requests::{Lasting, Purpose, Then, lasting, placed, request_key};
 
 /// The pause before reclaiming is tried again that the server refused: its store cannot be read.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -150,7 +150,7 @@ impl LinkTask {
         if let Phase::Probing { open, .. } = &mut self.phase {
             *open += 1;
         }
-        let key = format!("{session}:{request}");
+        let key = request_key(&session, request, "");
         let within = self.shared.settings.options.request_timeout;
         self.send(ask, key, Purpose::Probe { session, request, then }, Some(within));
     }

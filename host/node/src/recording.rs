@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jackfield_journal::{Durable, Entry, Journal, MessageRow, SessionRow, StoredSession, Urgency};
 use jackfield_strategy::{
-    Checkpoint, EndReason, History, Input, JournalError, Origin, Plugin, RecordError, Recording, Request, SessionEnd,
-    SessionEvent, Turn,
+    EndReason, History, Input, JournalError, Plugin, RecordError, Recording, Request, SessionEnd, SessionEvent, Turn,
 };
 use tokio::sync::{Notify, mpsc};
 
 use crate::card::Card;
 use crate::endings::LEFT_BEHIND;
-use crate::shared::{Shared, count, wall_clock};
+use crate::requests::request_key;
+use crate::shared::{Shared, count};
 
 /// The node's journal, and what has been recorded there by this process.
 pub(crate) struct Book {
@@ -27,9 +27,9 @@ pub(crate) struct Book {
     /// Nothing more may be recorded: the node is gone.
     closed: AtomicBool,
     /// Digests of plugins that are recorded.
-    components: tokio::sync::Mutex<HashSet<String>>,
-    /// The same, for a look that does not wait.
-    known: Mutex<HashSet<String>>,
+    components: Mutex<HashSet<String>>,
+    /// Held by whoever records a plugin: once is enough.
+    keeping: tokio::sync::Mutex<()>,
     pub turns: AtomicU64,
     pub recovered: AtomicU64,
 }
@@ -39,8 +39,8 @@ impl Book {
         Book {
             journal,
             closed: AtomicBool::new(false),
-            components: tokio::sync::Mutex::default(),
-            known: Mutex::default(),
+            components: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
             turns: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
         }
@@ -62,13 +62,12 @@ impl Book {
         if self.is_kept(plugin.digest()) {
             return;
         }
-        let mut components = self.components.lock().await;
-        if components.contains(plugin.digest()) {
+        let _keeping = self.keeping.lock().await;
+        if self.is_kept(plugin.digest()) {
             return;
         }
         if self.journal.has_component(plugin.digest()).await == Ok(true) {
             // From the time before.
-            components.insert(plugin.digest().to_owned());
             return self.is_there(plugin.digest());
         }
         let component = Entry::Component {
@@ -78,17 +77,16 @@ impl Book {
             bytes: plugin.bytes().to_vec(),
         };
         drop(self.journal.append(vec![component], Urgency::Lazy).await);
-        components.insert(plugin.digest().to_owned());
         self.is_there(plugin.digest());
     }
 
     /// It is in the journal already.
     pub fn is_there(&self, digest: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.to_owned());
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.to_owned());
     }
 
     fn is_kept(&self, digest: &str) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
     /// Records, with the beginning of those sessions whose beginning is not recorded yet.
@@ -145,7 +143,7 @@ impl Book {
         let idle = left_behind && end.reason == EndReason::Finished;
         let entry = Entry::End {
             session: card.id.clone(),
-            at: milliseconds(wall_clock()),
+            at: milliseconds(jackfield_world::wall_ms()),
             outcome: if idle { LEFT_BEHIND.to_owned() } else { end.reason.to_string() },
             failed: idle || end.reason.is_failure(),
             last: end.failed_turn.map(|turn| turn.encode()),
@@ -217,7 +215,7 @@ impl Recorder {
                 about.extend(self.shared.directory.card(session).filter(|card| card.id != self.card.id));
                 sends.push(MessageRow {
                     session: session.clone(),
-                    key: message_key(&self.card.id, *request),
+                    key: request_key(&self.card.id, *request, ""),
                     name: name.clone(),
                     data: data.clone(),
                 });
@@ -282,17 +280,8 @@ impl Drop for Recorder {
 /// # Errors
 /// When a record is damaged, or of a newer version.
 pub(crate) fn history_of(stored: &StoredSession) -> Result<History, RecordError> {
-    let checkpoint = stored.checkpoint.as_ref().map(|checkpoint| Checkpoint::decode(&checkpoint.record));
-    Ok(History {
-        origin: Origin::decode(&stored.row.origin)?,
-        checkpoint: checkpoint.transpose()?,
-        turns: stored.records.iter().map(|(_, record)| Turn::decode(record)).collect::<Result<_, _>>()?,
-    })
-}
-
-/// The key of a message from one session to another.
-pub(crate) fn message_key(session: &str, request: u64) -> String {
-    format!("{session}:{request}")
+    let checkpoint = stored.checkpoint.as_ref().map(|checkpoint| checkpoint.record.as_slice());
+    History::decode(&stored.row.origin, checkpoint, stored.records.iter().map(|(_, record)| record.as_slice()))
 }
 
 fn begin(shared: &Shared, card: &Card, origin: &[u8]) -> SessionRow {

@@ -23,7 +23,7 @@ use crate::held::{Held, Names};
 use crate::link::LinkTask;
 use crate::recording::{Book, Recorder, history_of, milliseconds};
 use crate::sessions::{MessageServer, Running};
-use crate::shared::{Shared, wall_clock};
+use crate::shared::Shared;
 
 /// Sessions that are read at once: what is recorded of them is in memory then.
 const AT_ONCE: usize = 256;
@@ -67,7 +67,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<R
                 Err(reason) => {
                     tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
                     let outcome = format!("it could not go on: {reason}");
-                    let at = milliseconds(wall_clock());
+                    let at = milliseconds(jackfield_world::wall_ms());
                     let end = Entry::End { session: id, at, outcome, failed: true, last: None };
                     drop(book.journal.append(vec![end], Urgency::Lazy).await);
                 }

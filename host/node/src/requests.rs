@@ -23,7 +23,6 @@ use crate::link::LinkTask;
 use crate::messages::Step;
 use crate::pulling::Pull;
 use crate::reclaim::Phase;
-use crate::recording::message_key;
 
 /// Requests one session may have unanswered; more fail at once.
 const UNANSWERED_BY_SESSION: usize = 4_096;
@@ -191,7 +190,7 @@ impl LinkTask {
         let Some(target) = self.shared.directory.session(to) else {
             return Err(HostError::SessionUnknown.with(format!("there is no session `{to}` on this node")));
         };
-        let key = if self.shared.book.is_some() { message_key(session, request) } else { String::new() };
+        let key = if self.shared.book.is_some() { request_key(session, request, "") } else { String::new() };
         if target.deliver(SessionEvent::Message { key, name, data }).is_err() {
             return Err(HostError::SessionNotReading.with(format!("session `{to}` takes no more events")));
         }
@@ -226,7 +225,7 @@ impl LinkTask {
         then: Then,
         wait: Duration,
     ) {
-        let key = format!("{session}:{request}{step}");
+        let key = request_key(session, request, step);
         let purpose = Purpose::Strategy { session: session.clone(), request, then };
         let within = self.shared.settings.options.request_timeout.saturating_add(wait);
         self.send(message, key, purpose, Some(within));
@@ -380,6 +379,12 @@ fn change(interaction: &str, changed: Option<KeyValueList>, added: Option<KeyVal
         deleted,
         ..Default::default()
     })
+}
+
+/// The idempotency key of a strategy's request; `step` tells apart what it takes more than one request for.
+/// It names a message to another session, too.
+pub(crate) fn request_key(session: &str, request: u64, step: &str) -> String {
+    format!("{session}:{request}{step}")
 }
 
 /// A strategy's key-value list; the strategy crate has checked it already.

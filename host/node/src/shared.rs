@@ -55,11 +55,6 @@ impl Shared {
     }
 }
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub(crate) fn wall_clock() -> u64 {
-    jackfield_world::wall_ms()
-}
-
 /// All sessions of the node, by id. Ids sort by time, so the oldest come first.
 #[derive(Default)]
 pub(crate) struct Directory(Mutex<BTreeMap<Arc<str>, Arc<Card>>>);

@@ -23,8 +23,8 @@ use jackfield_strategy::contract::{Destination, Failure, Outcome, RouteRequest, 
 
 use crate::failures::HostError;
 use crate::link::LinkTask;
-use crate::requests::{Purpose, failure};
-use crate::shared::{count, wall_clock};
+use crate::requests::{Purpose, failure, request_key};
+use crate::shared::count;
 
 /// How long an agent is left out whom the server did not let be invited: what we know of that agent is
 /// behind, and a report is on its way.
@@ -122,7 +122,8 @@ impl LinkTask {
                 since,
                 targets: selected,
                 // Further off than a clock can tell is the same as never.
-                deadline: timeout.and_then(|timeout| self.now.checked_add(left(timeout, asked_at, wall_clock()))),
+                deadline: timeout
+                    .and_then(|timeout| self.now.checked_add(left(timeout, asked_at, jackfield_world::wall_ms()))),
                 deliver,
             };
             self.selection.submit(self.now, submit).map_err(|error| HostError::UnknownTarget.with(error))?;
@@ -262,7 +263,7 @@ impl LinkTask {
         kind: Kind,
         step: String,
     ) {
-        let key = format!("{session}:{request}{step}");
+        let key = request_key(&session, request, &step);
         let agent = match &target {
             request_deliver::Target::Agent(agent) => agent.clone(),
             request_deliver::Target::Place(_) => String::new(),

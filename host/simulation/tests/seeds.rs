@@ -6,13 +6,16 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "../../strategy/tests/guest/mod.rs"]
+mod guest;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use jackfield_simulation::{Kit, Report, run};
+
+use self::guest::guest;
 
 /// Seeds of one `cargo test`.
 const SEEDS: u64 = 600;
@@ -86,32 +89,4 @@ fn kit() -> Kit {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
     runtime.block_on(Kit::load(&guest("simulated"))).expect("a kit")
-}
-
-/// The file of a test strategy; built when it is missing, or older than its source.
-fn guest(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
-    let guests = root.join("host/strategy/guests");
-    let sources = [
-        guests.join("examples").join(name).with_extension("rs"),
-        guests.join("src/lib.rs"),
-        root.join("wit/strategy.wit"),
-    ];
-    let newest = sources.iter().map(|source| changed(source).expect("a guest's source")).max();
-    if changed(&file) < newest {
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .current_dir(&root)
-            .args(["build", "--package", "test-guests", "--example", name])
-            .args(["--target", "wasm32-wasip2", "--profile", "guest"])
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the test strategy does not build");
-    }
-    file
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

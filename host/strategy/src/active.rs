@@ -56,15 +56,13 @@ pub(crate) struct Run {
     pub facts: Arc<dyn Facts>,
     pub journal: Arc<dyn Journal>,
     pub session_clock: SessionClock,
-    /// What is recorded of it; none: the journal is asked.
-    pub history: Option<History>,
     /// It is only looked at; with the turn in which it failed, if it did.
     pub look: Option<Option<Turn>>,
 }
 
 impl Active {
     pub fn new(engine: &Engine, run: Run, history: History, shared: Arc<Shared>) -> Active {
-        let Run { plugin, facts, journal, session_clock, look, .. } = run;
+        let Run { plugin, facts, journal, session_clock, look } = run;
         let History { origin, checkpoint, turns } = history;
         let waking = checkpoint.is_some();
         let (standing, checkpointed) = match checkpoint {

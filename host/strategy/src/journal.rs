@@ -22,15 +22,20 @@ pub trait Journal: Send + Sync + 'static {
     /// [`TurnNotRecorded`](crate::EndReason::TurnNotRecorded).
     fn record(&self, turn: Turn) -> Recording<'_, ()>;
 
-    /// What was recorded of a session, its last turn included.
+    /// What was recorded of a session, its last turn included. A journal that [keeps](Self::keeps) nothing
+    /// is not asked.
     ///
     /// # Errors
     /// When it cannot be read; the session ends as [`NotRebuilt`](crate::EndReason::NotRebuilt).
-    fn history<'a>(&'a self, session: &'a str) -> Recording<'a, History>;
+    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
+        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
+    }
 
     /// Whether [`history`](Self::history) has an answer. Where it has none instances stay in memory for
     /// as long as their sessions live.
-    fn keeps(&self) -> bool;
+    fn keeps(&self) -> bool {
+        false
+    }
 }
 
 /// A turn was not recorded, or a history not read, because of this.

@@ -7,12 +7,12 @@ use crate::active::Run;
 use crate::clock::SessionClock;
 use crate::end::EndReason;
 use crate::engine::Engine;
-use crate::journal::{Journal, JournalError, Recording};
+use crate::journal::{Journal, Recording};
 use crate::plugin::Plugin;
 use crate::record::{History, Turn};
 use crate::replay::{Difference, Step};
-use crate::session::{Facts, Shared, metered, shortened};
-use crate::state::{Ending, State};
+use crate::session::{Facts, Shared, metered, run_strategy};
+use crate::state::Ending;
 
 /// What is looked at.
 pub struct Look {
@@ -43,33 +43,20 @@ impl Engine {
         let Look { session, plugin, history, failed } = look;
         let _room = self.cache().enter().await;
         let shared = Arc::new(Shared::new(session.into(), 0));
-        let checkpoint = history.checkpoint.as_ref().map(|checkpoint| checkpoint.state.clone());
         let run = Run {
-            plugin: plugin.clone(),
+            plugin,
             facts: Arc::new(Nothing),
             journal: Arc::new(Nothing),
             session_clock: SessionClock::start(history.origin.started_at),
-            history: None,
             look: Some(failed),
         };
-        let mut store = self.store(State::of_session(self, run, history, Arc::clone(&shared)));
-        let result = metered(shared, async {
-            let strategy = plugin.component().instantiate_async(&mut store).await?;
-            strategy.call_run(&mut store, checkpoint.as_deref()).await
-        })
-        .await;
-        let state = store.data_mut();
-        let ending = match result {
-            Ok(Ok(())) => state.finish().await.err(),
-            Ok(Err(text)) => Some(Ending::Over(state.early(EndReason::Failed(shortened(text))))),
-            Err(error) => Some(state.ending_of(error)),
-        };
+        let (ending, mut store) = metered(Arc::clone(&shared), run_strategy(self, run, history, shared)).await;
         let (difference, failure) = match ending {
-            None | Some(Ending::Leave(_)) => (None, None),
-            Some(Ending::Over(EndReason::Diverged(difference))) => (Some(difference), None),
-            Some(Ending::Over(reason)) => (None, Some(reason)),
+            Ending::Leave(_) | Ending::Over(EndReason::Finished) => (None, None),
+            Ending::Over(EndReason::Diverged(difference)) => (Some(difference), None),
+            Ending::Over(reason) => (None, Some(reason)),
         };
-        Looked { steps: state.seen(), difference, failure }
+        Looked { steps: store.data_mut().seen(), difference, failure }
     }
 }
 
@@ -89,13 +76,5 @@ impl Facts for Nothing {
 impl Journal for Nothing {
     fn record(&self, _turn: Turn) -> Recording<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
-        Box::pin(std::future::ready(Err(JournalError("there is none".into()))))
-    }
-
-    fn keeps(&self) -> bool {
-        false
     }
 }

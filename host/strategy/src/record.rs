@@ -159,6 +159,22 @@ pub struct History {
 }
 
 impl History {
+    /// From the encoded records.
+    ///
+    /// # Errors
+    /// When one of them is damaged, or of a newer version.
+    pub fn decode<'a>(
+        origin: &[u8],
+        checkpoint: Option<&[u8]>,
+        turns: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<History, RecordError> {
+        Ok(History {
+            origin: Origin::decode(origin)?,
+            checkpoint: checkpoint.map(Checkpoint::decode).transpose()?,
+            turns: turns.into_iter().map(Turn::decode).collect::<Result<_, _>>()?,
+        })
+    }
+
     /// What the host knows of the session, without running its strategy.
     pub fn standing(&self) -> Standing {
         let mut standing = match &self.checkpoint {

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use wasmtime::Store;
 
 use crate::active::Run;
 use crate::clock::SessionClock;
@@ -252,13 +253,12 @@ impl Life {
         }
     }
 
-    fn run(&self, history: Option<History>) -> Run {
+    fn run(&self) -> Run {
         Run {
             plugin: self.plugin.clone(),
             facts: Arc::clone(&self.facts),
             journal: Arc::clone(&self.journal),
             session_clock: self.session_clock,
-            history,
             look: None,
         }
     }
@@ -327,8 +327,7 @@ async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGu
             guard.end = Some(Box::new(SessionEnd::passive(reason, life.resumed.turns)));
             return;
         }
-        let run = life.run(history.take());
-        let left = Box::pin(instance(life.engine.clone(), run, Arc::clone(&shared), life.resumed.turns)).await;
+        let left = Box::pin(instance(&life, history.take(), Arc::clone(&shared))).await;
         match left {
             Some(Left::Passive(from_here)) => {
                 life.resumed = from_here;
@@ -351,13 +350,13 @@ async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGu
 }
 
 /// One instance, from the room it needs to the room it leaves.
-async fn instance(engine: Engine, run: Run, shared: Arc<Shared>, turns: u64) -> Option<Left> {
+async fn instance(life: &Life, history: Option<History>, shared: Arc<Shared>) -> Option<Left> {
+    let Life { engine, plugin, resumed, .. } = life;
     let room = engine.cache().enter().await;
-    let lane = engine.long_turns().clone();
-    let plugin = run.plugin.clone();
     shared.long_turn.set_always(plugin.misbehaves());
-    let run = Box::pin(metered(Arc::clone(&shared), run_instance(engine.clone(), run, Arc::clone(&shared), turns)));
-    let left = long_turn::drive(run, shared, lane).await;
+    let run = run_instance(engine.clone(), life.run(), history, Arc::clone(&shared), resumed.turns);
+    let run = Box::pin(metered(Arc::clone(&shared), run));
+    let left = long_turn::drive(run, shared, engine.long_turns().clone()).await;
     match &left {
         Some(Left::Over(end)) if end.reason == EndReason::Finished => plugin.conduct().behaved(),
         Some(Left::Over(end)) if end.reason.is_failure() => plugin.conduct().misbehaved(),
@@ -367,9 +366,10 @@ async fn instance(engine: Engine, run: Run, shared: Arc<Shared>, turns: u64) -> 
     left
 }
 
-/// Runs the session until it ends or has nothing to do; the instance is gone when this returns.
-async fn run_instance(engine: Engine, mut run: Run, shared: Arc<Shared>, turns: u64) -> Left {
-    let history = match run.history.take() {
+/// Runs the session until it ends or has nothing to do; the instance is gone when this returns. Without its
+/// history the journal is asked for it.
+async fn run_instance(engine: Engine, run: Run, history: Option<History>, shared: Arc<Shared>, turns: u64) -> Left {
+    let history = match history {
         Some(history) => history,
         None => match run.journal.history(&shared.id).await {
             Ok(history) => history,
@@ -378,23 +378,8 @@ async fn run_instance(engine: Engine, mut run: Run, shared: Arc<Shared>, turns: 
             }
         },
     };
-    let plugin = run.plugin.clone();
-    let checkpoint = history.checkpoint.as_ref().map(|checkpoint| checkpoint.state.clone());
-    let mut store = engine.store(State::of_session(&engine, run, history, Arc::clone(&shared)));
-    let result = async {
-        let strategy = plugin.component().instantiate_async(&mut store).await?;
-        strategy.call_run(&mut store, checkpoint.as_deref()).await
-    }
-    .await;
+    let (ending, mut store) = run_strategy(&engine, run, history, shared).await;
     let state = store.data_mut();
-    let ending = match result {
-        Ok(Ok(())) => match state.finish().await {
-            Ok(()) => Ending::Over(EndReason::Finished),
-            Err(ending) => ending,
-        },
-        Ok(Err(text)) => Ending::Over(state.early(EndReason::Failed(shortened(text)))),
-        Err(error) => state.ending_of(error),
-    };
     match ending {
         Ending::Leave(resumed) => Left::Passive(resumed),
         Ending::Over(reason) => Left::Over(Box::new(SessionEnd {
@@ -404,6 +389,30 @@ async fn run_instance(engine: Engine, mut run: Run, shared: Arc<Shared>, turns: 
             reason,
         })),
     }
+}
+
+/// Runs the strategy in an instance of its own, and says how it left off.
+pub(crate) async fn run_strategy(
+    engine: &Engine,
+    run: Run,
+    history: History,
+    shared: Arc<Shared>,
+) -> (Ending, Store<State>) {
+    let plugin = run.plugin.clone();
+    let checkpoint = history.checkpoint.as_ref().map(|checkpoint| checkpoint.state.clone());
+    let mut store = engine.store(State::of_session(engine, run, history, shared));
+    let result = async {
+        let strategy = plugin.component().instantiate_async(&mut store).await?;
+        strategy.call_run(&mut store, checkpoint.as_deref()).await
+    }
+    .await;
+    let state = store.data_mut();
+    let ending = match result {
+        Ok(Ok(())) => state.finish().await.err().unwrap_or(Ending::Over(EndReason::Finished)),
+        Ok(Err(text)) => Ending::Over(state.early(EndReason::Failed(shortened(text)))),
+        Err(error) => state.ending_of(error),
+    };
+    (ending, store)
 }
 
 /// Counts the CPU time of a future's polls.

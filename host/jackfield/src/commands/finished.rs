@@ -63,19 +63,12 @@ fn row(session: &Summary) -> Vec<String> {
 }
 
 fn as_json(session: &Summary) -> Json {
-    let row = &session.row;
-    json!({
-        "id": &*row.id,
-        "strategy": row.strategy,
-        "plugin": row.plugin,
-        "pluginVersion": row.version,
-        "digest": row.digest,
-        "interaction": row.interaction,
-        "server": row.server,
-        "startedAt": row.started_at,
-        "endedAt": session.end.as_ref().map(|end| end.at),
-        "turns": session.turns,
-        "outcome": session.end.as_ref().map(|end| &end.outcome),
-        "failed": session.end.as_ref().map(|end| end.failed),
-    })
+    let mut json = journal::row_as_json(&session.row);
+    json.extend([
+        ("endedAt".to_owned(), json!(session.end.as_ref().map(|end| end.at))),
+        ("turns".to_owned(), json!(session.turns)),
+        ("outcome".to_owned(), json!(session.end.as_ref().map(|end| &end.outcome))),
+        ("failed".to_owned(), json!(session.end.as_ref().map(|end| end.failed))),
+    ]);
+    json.into()
 }

@@ -78,32 +78,25 @@ fn ending(recorded: &Recorded, now: i64) -> String {
 }
 
 fn as_json(recorded: &Recorded) -> anyhow::Result<Json> {
-    let row = &recorded.row;
     let turns = recorded.kept.iter().map(serde_json::to_value).collect::<Result<Vec<Json>, _>>()?;
     let failed = recorded.failed.as_ref().map(serde_json::to_value::<&Turn>).transpose()?;
     let standing = recorded.end.is_none().then(|| recorded.since_checkpoint().standing());
     let messages = recorded.messages.iter();
     let messages: Vec<Json> =
         messages.map(|message| json!({ "key": message.key, "name": message.name, "data": message.data })).collect();
-    Ok(json!({
-        "id": &*row.id,
-        "strategy": row.strategy,
-        "plugin": row.plugin,
-        "pluginVersion": row.version,
-        "digest": row.digest,
-        "interaction": row.interaction,
-        "server": row.server,
-        "startedAt": row.started_at,
-        "origin": serde_json::to_value(&recorded.origin)?,
-        "turns": recorded.turns,
-        "recorded": turns,
-        "checkpoint": recorded.checkpoint.as_ref().map(serde_json::to_value).transpose()?,
-        "standing": standing.as_ref().map(serde_json::to_value).transpose()?,
-        "dueAt": recorded.due_at,
-        "messages": messages,
-        "endedAt": recorded.end.as_ref().map(|end| end.at),
-        "outcome": recorded.end.as_ref().map(|end| &end.outcome),
-        "failed": recorded.end.as_ref().map(|end| end.failed),
-        "failedTurn": failed,
-    }))
+    let mut json = journal::row_as_json(&recorded.row);
+    json.extend([
+        ("origin".to_owned(), serde_json::to_value(&recorded.origin)?),
+        ("turns".to_owned(), json!(recorded.turns)),
+        ("recorded".to_owned(), json!(turns)),
+        ("checkpoint".to_owned(), recorded.checkpoint.as_ref().map(serde_json::to_value).transpose()?.into()),
+        ("standing".to_owned(), standing.as_ref().map(serde_json::to_value).transpose()?.into()),
+        ("dueAt".to_owned(), json!(recorded.due_at)),
+        ("messages".to_owned(), json!(messages)),
+        ("endedAt".to_owned(), json!(recorded.end.as_ref().map(|end| end.at))),
+        ("outcome".to_owned(), json!(recorded.end.as_ref().map(|end| &end.outcome))),
+        ("failed".to_owned(), json!(recorded.end.as_ref().map(|end| end.failed))),
+        ("failedTurn".to_owned(), failed.into()),
+    ]);
+    Ok(json.into())
 }

@@ -35,7 +35,7 @@ pub async fn sessions(global: &Global, arguments: &Move) -> anyhow::Result<Exit>
     let tried = try_all(&journal::file(&site)?, &arguments.strategy, &mut versions, &to).await;
     let moved = match (owned, tried) {
         (Some(journal), Ok(tried)) => {
-            let moved = write(&journal, &to, &arguments.to, &tried).await;
+            let moved = write(&journal, &to, &tried).await;
             journal.close().await;
             moved.map(|()| tried)
         }
@@ -160,15 +160,18 @@ async fn try_one(file: &JournalFile, row: &SessionRow, versions: &mut Versions, 
     }
 }
 
-async fn write(journal: &Journal, to: &Plugin, path: &std::path::Path, tried: &[Tried]) -> anyhow::Result<()> {
+async fn write(journal: &Journal, to: &Plugin, tried: &[Tried]) -> anyhow::Result<()> {
     let moves: Vec<&SessionRow> =
         tried.iter().filter(|session| session.fate == Fate::Moves).map(|session| &session.row).collect();
     if moves.is_empty() {
         return Ok(());
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let component =
-        Entry::Component { digest: to.digest().into(), name: to.name().into(), version: to.version().into(), bytes };
+    let component = Entry::Component {
+        digest: to.digest().into(),
+        name: to.name().into(),
+        version: to.version().into(),
+        bytes: to.bytes().to_vec(),
+    };
     let mut entries = vec![component];
     for chunk in moves.chunks(AT_ONCE) {
         entries.extend(chunk.iter().map(|row| Entry::Moved {

@@ -1,11 +1,12 @@
 //! A small site: servers with stores on disk, a node, and clients to look and act with.
 
+#[path = "../../../strategy/tests/guest/mod.rs"]
+mod guest;
+
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jackfield_journal::{Journal, JournalSettings, SqliteJournal};
 use jackfield_link::{Client, Endpoint, InProcess};
@@ -25,6 +26,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use self::guest::guest;
+
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,37 +42,6 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         }
     };
     tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
-}
-
-/// The file of a test strategy; all of them are built when it is missing, or older than its source.
-fn guest(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
-    let guests = root.join("host/strategy/guests");
-    let sources = [
-        guests.join("examples").join(name).with_extension("rs"),
-        guests.join("src/lib.rs"),
-        root.join("wit/strategy.wit"),
-    ];
-    let newest = sources.iter().map(|source| changed(source).expect("a guest's source")).max();
-    if changed(&file) < newest {
-        BUILT.get_or_init(|| {
-            let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-                .current_dir(&root)
-                .args(["build", "--package", "test-guests", "--examples"])
-                .args(["--target", "wasm32-wasip2", "--profile", "guest"])
-                .status()
-                .expect("cargo runs");
-            assert!(built.success(), "the test strategies do not build");
-        });
-    }
-    file
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// Live instances the engine may have. With `JACKFIELD_TEST_LIVE=0` none outlives its turn.

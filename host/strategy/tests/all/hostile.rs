@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jackfield_strategy::{
-    EndReason, From, History, Journal, JournalError, Origin, Plugin, Recording, SessionEnd, SessionEvent, SessionStart,
-    Turn,
+    EndReason, From, Journal, Origin, Plugin, Recording, SessionEnd, SessionEvent, SessionStart, Turn,
 };
 
 use crate::support::{NoFacts, PATIENCE, Run, driver, engine, guest, interaction, plugin, start};
@@ -130,14 +129,6 @@ impl Journal for Threads {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         self.0.lock().expect("threads").push(name);
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
-        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
-    }
-
-    fn keeps(&self) -> bool {
-        false
     }
 }
 

@@ -1,18 +1,21 @@
 //! What the tests share: guests, one engine, and turns that are recorded.
 
+#[path = "../guest/mod.rs"]
+mod guest;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue};
+use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue, RequestId};
 use jackfield_strategy::{
     Checkpoint, Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Recording, Request, Session,
     SessionEnd, SessionEvent, SessionStart, Settings, Turn,
 };
 use tokio::sync::Notify;
+
+pub use guest::guest;
 
 /// The longest a test waits for something that comes at once on a machine with nothing else to do.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,39 +56,6 @@ pub async fn plugin(name: &str) -> Plugin {
     let plugin = engine().load(&guest(name)).await.expect("a plugin");
     plugins.lock().expect("plugins").insert(name.into(), plugin.clone());
     plugin
-}
-
-/// The file of a guest; all of them are built when it is missing, or older than its source.
-pub fn guest(name: &str) -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| package.join("../../target"), PathBuf::from);
-    let file = target.join("wasm32-wasip2/guest/examples").join(name).with_extension("wasm");
-    let newest = [
-        package.join("guests/examples").join(name).with_extension("rs"),
-        package.join("guests/src/lib.rs"),
-        package.join("../../wit/strategy.wit"),
-    ]
-    .map(|source| changed(&source).expect("a guest's source"))
-    .into_iter()
-    .max();
-    if changed(&file) < newest {
-        BUILT.get_or_init(|| {
-            let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-                .args(["build", "--package", "test-guests", "--examples"])
-                .args(["--target", "wasm32-wasip2", "--profile", "guest"])
-                .current_dir(package.join("../.."))
-                .status()
-                .expect("cargo");
-            assert!(status.success(), "the guests do not build; is the target wasm32-wasip2 installed?");
-        });
-    }
-    assert!(file.is_file(), "{} is not there", file.display());
-    file
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 pub fn interaction(id: &str) -> Interaction {
@@ -222,6 +192,15 @@ impl Recorder {
             Ok(found) => found,
             Err(_) => panic!("no {what} in {:#?}", self.turns()),
         }
+    }
+
+    /// Waits for the first request that is like this.
+    pub async fn asked(&self, what: &str, is_it: impl Fn(&Request) -> bool) -> RequestId {
+        self.wait_for(what, |turns| {
+            let mut requests = turns.iter().flat_map(|turn| &turn.requests);
+            requests.find(|(_, request)| is_it(request)).map(|(id, _)| *id)
+        })
+        .await
     }
 
     /// What was told so far with `events.send`, in order: name and data.

@@ -81,13 +81,7 @@ async fn what_was_looked_up_drawn_and_read_from_the_clocks_is_the_same_again() {
 async fn changes_under_way_show_when_they_are_done_however_often_it_is_rebuilt() {
     let run = driver("under way").await;
     run.tell("update", "new");
-    let asked = run
-        .recorder
-        .wait_for("update", |turns| {
-            let mut requests = turns.iter().flat_map(|turn| &turn.requests);
-            requests.find(|(_, request)| matches!(request, Request::UpdateUserData { .. })).map(|(id, _)| *id)
-        })
-        .await;
+    let asked = run.recorder.asked("update", |request| matches!(request, Request::UpdateUserData { .. })).await;
     let recorder = left_behind(&run);
     let standing = recorder.read().standing();
     assert!(standing.waiting().contains_key(&asked), "{:?}", standing.waiting());

@@ -68,13 +68,7 @@ async fn the_first_event_is_the_interaction_it_was_started_with() {
 async fn a_change_shows_once_its_request_is_done() {
     let run = driver("copy").await;
     run.tell("update", "new");
-    let asked = run
-        .recorder
-        .wait_for("update", |turns| {
-            let mut requests = turns.iter().flat_map(|turn| &turn.requests);
-            requests.find(|(_, request)| matches!(request, Request::UpdateUserData { .. })).map(|(id, _)| *id)
-        })
-        .await;
+    let asked = run.recorder.asked("update", |request| matches!(request, Request::UpdateUserData { .. })).await;
     let before = run.ask("subject", "").await;
     assert!(before.contains("hello") && !before.contains("new"), "{before}");
     let done = SessionEvent::RequestDone { request: asked, outcome: Outcome::Done };
@@ -92,13 +86,7 @@ async fn what_was_placed_is_held_until_that_is_done_and_not_longer() {
     let run = driver("placed").await;
     run.tell("place", "other");
     let place = Request::PlaceInQueue { interaction: "i1".into(), queue: "other".into() };
-    let asked = run
-        .recorder
-        .wait_for("place", |turns| {
-            let mut requests = turns.iter().flat_map(|turn| &turn.requests);
-            requests.find(|(_, request)| *request == place).map(|(id, _)| *id)
-        })
-        .await;
+    let asked = run.recorder.asked("place", |request| *request == place).await;
     assert_eq!(run.ask("held", "").await, "i1");
     run.session.deliver(SessionEvent::RequestDone { request: asked, outcome: Outcome::Done }).expect("taken");
     assert_eq!(run.ask("held", "").await, "");

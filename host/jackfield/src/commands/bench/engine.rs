@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jackfield_strategy::{
-    Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Recording, Session, SessionEvent,
-    SessionStart, Settings, Turn,
+    Engine, Facts, From, Journal, Origin, Plugin, Recording, Session, SessionEvent, SessionStart, Settings, Turn,
 };
 use tokio::sync::watch;
 
@@ -41,14 +40,6 @@ impl Journal for Counting {
     fn record(&self, turn: Turn) -> Recording<'_, ()> {
         self.0.send_replace(turn.number);
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
-        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
-    }
-
-    fn keeps(&self) -> bool {
-        false
     }
 }
 

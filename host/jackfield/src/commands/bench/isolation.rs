@@ -13,7 +13,7 @@ use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, ReportingName, RequestStartReporting, RequestSubmit};
-use jackfield_strategy::{Engine, History, Journal, JournalError, Plugin, Recording, Session, Turn};
+use jackfield_strategy::{Engine, Journal, Plugin, Recording, Session, Turn};
 use tokio::sync::mpsc;
 
 use super::engine::{Counting, engine, guest, message, start};
@@ -134,14 +134,6 @@ impl Journal for Stopwatch {
             times.turns.push(delivered.elapsed().as_secs_f64() * 1e6);
         }
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn history<'a>(&'a self, _session: &'a str) -> Recording<'a, History> {
-        Box::pin(std::future::ready(Err(JournalError("nothing is kept".into()))))
-    }
-
-    fn keeps(&self) -> bool {
-        false
     }
 }
 

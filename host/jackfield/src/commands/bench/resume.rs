@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jackfield_journal::{Entry, Journal, SessionRow, Urgency};
 use jackfield_strategy::{
-    Checkpoint, Engine, From, History, Journal as Recorder, JournalError, Origin, Plugin, Recording, Session,
-    SessionStart, Turn,
+    Engine, From, History, Journal as Recorder, JournalError, Origin, Plugin, Recording, Session, SessionStart, Turn,
 };
 use tokio::sync::watch;
 
@@ -116,9 +115,8 @@ struct OnDisk {
 impl OnDisk {
     async fn read(&self, session: &str) -> anyhow::Result<History> {
         let stored = self.journal.history(session).await?.context("it is not recorded")?;
-        let checkpoint = stored.checkpoint.map(|checkpoint| Checkpoint::decode(&checkpoint.record)).transpose()?;
-        let turns = stored.records.iter().map(|(_, record)| Turn::decode(record)).collect::<Result<_, _>>()?;
-        Ok(History { origin: Origin::decode(&stored.row.origin)?, checkpoint, turns })
+        // The strategy that is measured makes no checkpoints.
+        Ok(History::decode(&stored.row.origin, None, stored.records.iter().map(|(_, record)| record.as_slice()))?)
     }
 }
 

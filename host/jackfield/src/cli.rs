@@ -73,6 +73,24 @@ pub enum Command {
     Replay(Replay),
     /// Let waiting sessions go on with another version of their plugin.
     Move(Move),
+    /// Show the plugins of the running node: versions, sessions on each, files that were refused.
+    Plugins(Plugins),
+    /// Give new sessions the version before, or the one named, and hold the current one back.
+    Rollback(PluginVersion),
+    /// Keep a plugin at a version, whatever comes into the folder.
+    Pin(PluginVersion),
+    /// Take new versions again.
+    Unpin(PluginName),
+    /// Begin no new sessions with a plugin.
+    Disable(PluginName),
+    /// Begin new sessions again.
+    Enable(PluginName),
+    /// Try a version on a part of the new sessions.
+    Canary(Canary),
+    /// Run ended sessions again with another version, without effects, and compare.
+    Shadow(Shadow),
+    /// Make the canary, the shadow, or the version that waits the current one.
+    Promote(PluginName),
     /// Read and check the configuration; start nothing.
     Check(Check),
     /// List every option of the configuration with its range and default.
@@ -103,6 +121,9 @@ pub struct Run {
     /// Folder of plugins; overrides the configuration.
     #[arg(long, value_name = "FOLDER")]
     pub plugins: Option<PathBuf>,
+    /// Start with every plugin turned off: `jackfield enable NAME` turns one on.
+    #[arg(long)]
+    pub safe: bool,
 }
 
 /// `jackfield server`
@@ -305,6 +326,97 @@ pub struct Move {
     /// Only try; change nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `jackfield plugins`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks the node through its control socket, <data>/<application>.sock. Code 3 when a file was refused.
+
+Examples:
+  jackfield plugins
+  jackfield plugins Triage
+  jackfield plugins --json")]
+pub struct Plugins {
+    /// Only this one, with all that is known of it.
+    pub name: Option<String>,
+}
+
+/// `jackfield unpin`, `disable`, `enable`, `promote`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is chosen counts at once, for new sessions, and survives a restart. Running sessions keep the version they
+began with.
+
+Examples:
+  jackfield disable triage
+  jackfield enable triage
+  jackfield promote triage")]
+pub struct PluginName {
+    /// Name in the plugin's manifest.
+    pub name: String,
+}
+
+/// `jackfield rollback`, `pin`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is chosen counts at once, for new sessions, and survives a restart. Running sessions keep the version they
+began with. A version that was rolled back is not taken again by itself; a newer file is.
+
+Examples:
+  jackfield rollback triage
+  jackfield rollback triage 1.4.0
+  jackfield pin triage 3fa2c01d
+  jackfield unpin triage")]
+pub struct PluginVersion {
+    /// Name in the plugin's manifest.
+    pub name: String,
+    /// What the version's manifest says, or how its digest begins (4 characters or more). None: the version
+    /// before (rollback), the current one (pin).
+    pub version: Option<String>,
+}
+
+/// `jackfield canary`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The version in the folder that is not current is tried: put it there while the plugin is pinned, or while the
+option `arrival` lets new versions wait. When too many of its sessions fail it is held back by itself.
+
+Examples:
+  jackfield canary triage --percent 10
+  jackfield canary triage --off
+  jackfield promote triage")]
+pub struct Canary {
+    /// Name in the plugin's manifest.
+    pub name: String,
+    /// Which version; none: the latest in the folder.
+    pub version: Option<String>,
+    /// Of a hundred new sessions, how many it gets.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: u8,
+    /// It gets no more.
+    #[arg(long, conflicts_with_all = ["percent", "version"])]
+    pub off: bool,
+}
+
+/// `jackfield shadow`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each session of the current version that ends is run again from the journal with the other version; what that
+would have done otherwise is counted and shown by `jackfield plugins NAME`. Nothing it asks for leaves.
+
+Examples:
+  jackfield shadow triage
+  jackfield plugins triage
+  jackfield shadow triage --off")]
+pub struct Shadow {
+    /// Name in the plugin's manifest.
+    pub name: String,
+    /// Which version; none: the latest in the folder.
+    pub version: Option<String>,
+    /// Compare nothing any more.
+    #[arg(long, conflicts_with = "version")]
+    pub off: bool,
 }
 
 /// `jackfield check`

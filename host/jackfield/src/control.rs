@@ -1,16 +1,18 @@
 //! The control socket: where a running node answers questions of the same user on the same machine.
 //!
 //! A Unix domain socket in the data folder, mode 0600. One line of JSON in, one line out, on each
-//! connection any number of times: `{"ask":"status"}` is answered by the node's status. A socket left
-//! behind by a dead node is taken over; one that answers is not. It is removed when the node stops.
+//! connection any number of times: `{"ask":"status"}` is answered by the node's status, and what cannot be
+//! done by `{"error": "why"}`. A socket left behind by a dead node is taken over; one that answers is not. It is removed when the node stops.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jackfield_plugins::Command as Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -33,12 +35,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SOCKET_PATH_BYTES: usize = 107;
 
 /// A question to a running node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Question {
     /// Links, pulls, sessions, counters.
     Status,
+    /// Plugins, and the files of their folder.
+    Plugins,
+    /// Something is to become of a plugin; answered like `Plugins`, or with what is in the way.
+    Plugin {
+        /// Name in its manifest.
+        name: String,
+        /// What.
+        change: Change,
+    },
 }
+
+/// How a question is answered.
+pub type Answering = Pin<Box<dyn Future<Output = Json> + Send>>;
 
 /// The listening socket. Dropping it, or `close`, ends it and removes the file.
 pub struct Control {
@@ -54,7 +68,7 @@ impl Control {
     /// Another node answers there already, or the socket cannot be made.
     pub async fn listen(
         path: &Path,
-        answer: impl Fn(Question) -> Json + Send + Sync + 'static,
+        answer: impl Fn(Question) -> Answering + Send + Sync + 'static,
     ) -> anyhow::Result<Control> {
         if path.as_os_str().len() > SOCKET_PATH_BYTES {
             anyhow::bail!(
@@ -92,7 +106,7 @@ impl Drop for Control {
     }
 }
 
-type Answer = Arc<dyn Fn(Question) -> Json + Send + Sync>;
+type Answer = Arc<dyn Fn(Question) -> Answering + Send + Sync>;
 
 async fn accept(listener: UnixListener, answer: Answer, stop: CancellationToken, tasks: TaskTracker) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -133,7 +147,7 @@ async fn serve(stream: UnixStream, answer: Answer) -> anyhow::Result<()> {
         }
         let complete = question.ends_with('\n');
         let reply = match serde_json::from_str(&question) {
-            Ok(question) if complete => answer(question),
+            Ok(question) if complete => answer(question).await,
             Ok(_) => json!({ "error": format!("a question is one line of at most {QUESTION_BYTES} bytes") }),
             Err(error) => json!({ "error": format!("not a question: {error}") }),
         };
@@ -183,11 +197,16 @@ pub async fn ask(path: &Path, question: Question) -> anyhow::Result<Json> {
 mod tests {
     use super::*;
 
+    fn nothing(_: Question) -> Answering {
+        Box::pin(std::future::ready(Json::Null))
+    }
+
     #[tokio::test]
     async fn answers_questions_and_says_what_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("node.sock");
-        let control = Control::listen(&path, |question| json!({ "asked": question })).await.expect("listens");
+        let control = Control::listen(&path, |question| Box::pin(async move { json!({ "asked": question }) }));
+        let control = control.await.expect("listens");
         assert_eq!(std::fs::metadata(&path).expect("the socket").permissions().mode() & 0o777, 0o600);
         assert_eq!(ask(&path, Question::Status).await.expect("an answer"), json!({ "asked": { "ask": "status" } }));
 
@@ -197,7 +216,7 @@ mod tests {
         BufReader::new(&mut stream).read_line(&mut reply).await.expect("reads");
         assert!(reply.contains("not a question") && reply.contains("status"), "{reply}");
 
-        let second = Control::listen(&path, |_| Json::Null).await.err().expect("refused");
+        let second = Control::listen(&path, nothing).await.err().expect("refused");
         assert!(second.to_string().contains("runs already"), "{second}");
 
         control.close().await;
@@ -211,6 +230,6 @@ mod tests {
         let path = folder.path().join("node.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
         assert!(path.exists());
-        Control::listen(&path, |_| Json::Null).await.expect("takes over").close().await;
+        Control::listen(&path, nothing).await.expect("takes over").close().await;
     }
 }

@@ -187,7 +187,8 @@ impl LinkTask {
 
     /// The node is suspended: the session goes on when it is started again.
     pub(crate) fn leave_for_later(&mut self, session: &Arc<str>) {
-        if self.sessions.remove(session).is_some() {
+        if let Some(running) = self.sessions.remove(session) {
+            self.shared.plugins.left(&running.card.plugin);
             self.shared.directory.remove(session);
             self.report.suspended += 1;
         }
@@ -197,23 +198,28 @@ impl LinkTask {
         let Some(running) = self.sessions.remove(session) else { return };
         self.shared.directory.remove(session);
         self.shared.pulls.tell(|pulls| pulls.session_ended(running.card.strategy));
-        let Some(end) = running.end else { return };
-        let counters = &self.shared.counters;
+        let plugin = &running.card.plugin;
+        let Some(end) = running.end else { return self.shared.plugins.left(plugin) };
+        let (plugins, counters) = (&self.shared.plugins, &self.shared.counters);
         match &end.reason {
             EndReason::Finished if !running.settling || running.stopping => {
                 count(&counters.finished);
+                plugins.ended(plugin, None);
                 if self.stopping.is_some() {
                     self.report.finished += 1;
                 }
             }
             EndReason::Killed(_) | EndReason::TurnNotRecorded(_) | EndReason::NotRebuilt(_) => {
                 count(&counters.ended_by_node);
+                plugins.left(plugin);
                 if self.stopping.is_some() {
                     self.report.killed += 1;
                 }
             }
             reason => {
                 count(&counters.failed);
+                let why = if *reason == EndReason::Finished { LEFT_BEHIND.to_owned() } else { reason.to_string() };
+                plugins.ended(plugin, Some(&why));
                 tracing::info!(session = &**session, strategy = running.card.strategy, %reason, "session failed");
                 if self.stopping.is_some() {
                     self.report.finished += 1;
@@ -228,7 +234,10 @@ impl LinkTask {
             let left_behind = running.settling && !running.stopping;
             self.recordings.push(Box::pin(async move {
                 if let Some(book) = &shared.book {
-                    book.end(&shared, card, *end, left_behind).await;
+                    book.end(&shared, card.clone(), *end, left_behind).await;
+                }
+                if let Some(shadows) = &shared.shadows {
+                    shadows.ended(card.id.clone(), &card.plugin);
                 }
             }));
         }

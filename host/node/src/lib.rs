@@ -34,6 +34,7 @@ mod sent_off;
 mod services;
 mod sessions;
 mod settings;
+mod shadow;
 mod shared;
 mod status;
 mod targets;

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jackfield_journal::{Journal, MessageRow};
+use jackfield_plugins::Plugins;
 use jackfield_routing::{AgentProfile, Directory as Agents};
-use jackfield_strategy::{Engine, Facts, Gone, Plugins, Session, SessionEvent};
+use jackfield_strategy::{Engine, Facts, Gone, Session, SessionEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -19,6 +20,7 @@ use crate::pulls::{self, Pulls};
 use crate::recording::Book;
 use crate::recovery;
 use crate::settings::Settings;
+use crate::shadow::Shadows;
 use crate::shared::{Board, Counters, Directory, Shared};
 use crate::status::{JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, ShutdownReport};
 
@@ -30,7 +32,7 @@ pub struct Node {
     started_at: u64,
     links: JoinSet<ShutdownReport>,
     /// Ends with the node.
-    _pulls: JoinSet<()>,
+    _beside: JoinSet<()>,
 }
 
 /// Why a node does not start: its settings are wrong, or its journal cannot be read.
@@ -94,12 +96,15 @@ impl Node {
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
         let pulls = Arc::new(Pulls::new(PullScheduler::new(pull_options, &limits, &pairs)));
 
+        let (shadows, comparing) =
+            journal.as_ref().map(|journal| Shadows::new(engine.clone(), plugins.clone(), journal.clone())).unzip();
         let (stop, stopped) = watch::channel(None);
         let shared = Arc::new(Shared {
             facts: facts(&settings),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,
             plugins,
+            shadows,
             book: journal.map(Book::new),
             stop,
             pulls,
@@ -122,15 +127,18 @@ impl Node {
                 links.spawn(task.run());
             }
         }
-        let mut pulling = JoinSet::new();
-        pulling.spawn(pulls::run(
+        let mut beside = JoinSet::new();
+        beside.spawn(pulls::run(
             shared.pulls.clone(),
             senders,
             shared.settings.strategies.clone(),
             shared.plugins.clone(),
             shared.book.as_ref().map(|book| book.journal.health()),
         ));
-        Ok(Node { shared, started_at: jackfield_world::wall_ms(), links, _pulls: pulling })
+        if let Some(comparing) = comparing {
+            beside.spawn(comparing.run());
+        }
+        Ok(Node { shared, started_at: jackfield_world::wall_ms(), links, _beside: beside })
     }
 
     /// The node at this moment.

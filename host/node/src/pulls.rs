@@ -5,14 +5,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jackfield_strategy::Plugins;
+use jackfield_plugins::Plugins;
+use jackfield_strategy::Plugin;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::pulling::{Pull, PullScheduler};
 use crate::settings::StrategySettings;
 
-/// How often a plugin that is missing is looked for.
-const PLUGIN_CHECK: Duration = Duration::from_secs(2);
+/// How often a plugin that may not be used is asked for again: the end of its rest is not told.
+const PLUGIN_CHECK: Duration = Duration::from_millis(500);
 
 /// The scheduler, shared.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ pub(crate) async fn run(
     mut health: Option<watch::Receiver<Option<String>>>,
 ) {
     let mut held = false;
+    let mut changes = plugins.changes();
+    changes.mark_changed();
+    // What each strategy's new sessions get, and when to ask again for those that may not begin.
+    let (mut current, mut check): (Vec<Option<Plugin>>, _) = (Vec::new(), None);
     let mut warned = vec![false; strategies.len()];
     loop {
         if let Some(health) = &mut health {
@@ -67,25 +72,28 @@ pub(crate) async fn run(
                 }
             }
         }
-        let mut missing = false;
-        for (index, strategy) in strategies.iter().enumerate() {
-            let plugin = plugins.get(&strategy.plugin);
+        let asked_at = tokio::time::Instant::now();
+        if changes.has_changed().unwrap_or(false) || check.is_some_and(|check| check <= asked_at) {
+            changes.mark_unchanged();
+            current = strategies.iter().map(|strategy| plugins.get(&strategy.plugin)).collect();
+            check = Some(asked_at + PLUGIN_CHECK).filter(|_| current.iter().any(Option::is_none));
+        }
+        for (index, (strategy, plugin)) in strategies.iter().zip(&current).enumerate() {
             let present = plugin.is_some();
-            missing |= !present;
             {
                 let mut scheduler = pulls.lock();
                 scheduler.set_plugin(index, present);
-                scheduler.set_misbehaves(index, plugin.is_some_and(|plugin| plugin.misbehaves()));
+                scheduler.set_misbehaves(index, plugin.as_ref().is_some_and(|plugin| plugin.misbehaves()));
             }
             let Some(warned) = warned.get_mut(index) else { continue };
             if !present && !*warned {
                 tracing::warn!(
                     strategy = strategy.name,
                     plugin = strategy.plugin,
-                    "the plugin is not in the plugins folder: its interactions are not pulled until it is put there"
+                    "no version of the plugin may be used: its interactions are not pulled; `jackfield plugins` says why"
                 );
             } else if present && *warned {
-                tracing::info!(strategy = strategy.name, plugin = strategy.plugin, "the plugin is there now");
+                tracing::info!(strategy = strategy.name, plugin = strategy.plugin, "the plugin may be used now");
             }
             *warned = !present;
         }
@@ -106,11 +114,12 @@ pub(crate) async fn run(
                 }
             }
         };
-        let check = missing.then(|| tokio::time::Instant::now().into_std() + PLUGIN_CHECK);
-        let wake_at = [wake_at, check].into_iter().flatten().min();
+        let wake_at = [wake_at, check.map(tokio::time::Instant::into_std)].into_iter().flatten().min();
         tokio::select! {
             biased;
             () = pulls.changed.notified() => {}
+            // It lives as long as the plugins, which this holds.
+            _ = changes.changed() => {}
             () = sleep_until(wake_at) => {}
             () = changed(&mut health) => {}
         }

@@ -101,14 +101,17 @@ struct Pinned<'a> {
 
 impl<'a> Pinned<'a> {
     fn new(shared: &'a Shared) -> Pinned<'a> {
-        let loaded = shared.plugins.all().into_iter();
-        Pinned { shared, found: loaded.map(|plugin| (plugin.digest().to_owned(), Ok(plugin))).collect() }
+        Pinned { shared, found: BTreeMap::new() }
     }
 
     async fn get(&mut self, book: &Book, stored: &StoredSession) -> Result<Plugin, String> {
         let digest = &stored.row.digest;
         if let Some(found) = self.found.get(digest) {
             return found.clone();
+        }
+        if let Some(plugin) = self.shared.plugins.version(digest) {
+            self.found.insert(digest.clone(), Ok(plugin.clone()));
+            return Ok(plugin);
         }
         let name = format!("{} {} (from the journal)", stored.row.plugin, stored.row.version);
         let found = match book.journal.component(digest).await {
@@ -246,6 +249,7 @@ impl LinkTask {
         let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
         let card = Arc::new(card);
         self.shared.pulls.tell(|pulls| pulls.resumed(card.strategy));
+        self.shared.plugins.resumed(&card.plugin);
         let mut running = Running::new(card.clone(), held);
         running.stopping = stopping;
         for (interaction, server) in messages {

@@ -120,11 +120,8 @@ impl LinkTask {
         // One that was on its way to an agent, and that our own pull took back before we asked for it.
         let (again, mut interactions): (Vec<_>, Vec<_>) =
             answer.interactions.into_iter().partition(|pulled| self.is_being_delivered(pulled));
-        let plugin = self
-            .shared
-            .strategy(pull.strategy)
-            .and_then(|strategy| self.shared.plugins.get(&strategy.plugin))
-            .filter(|_| self.stopping.is_none());
+        let plugin = self.shared.strategy(pull.strategy).map(|strategy| strategy.plugin.clone());
+        let plugin = plugin.filter(|name| self.stopping.is_none() && self.shared.plugins.get(name).is_some());
         let wanted = if plugin.is_some() { interactions.len().min(pull.count) } else { 0 };
         let counts = self.shared.pulls.tell(|pulls| pulls.answered(pull.id, self.now, wanted));
         let surplus = interactions.split_off(if counts { wanted } else { 0 });
@@ -142,7 +139,16 @@ impl LinkTask {
         let Some(plugin) = plugin else { return };
         for pulled in interactions {
             count(&self.shared.counters.pulled);
-            self.start(pull.strategy, &plugin, pulled);
+            match self.shared.plugins.start(&plugin) {
+                Some(version) => self.start(pull.strategy, version, pulled),
+                // It is tried with one session, or something happened to it at this moment.
+                None => {
+                    self.shared.pulls.tell(|pulls| pulls.session_ended(pull.strategy));
+                    if let Some(interaction) = pulled.interaction {
+                        self.give_back_unstarted(interaction.interaction_id);
+                    }
+                }
+            }
         }
     }
 
@@ -151,8 +157,9 @@ impl LinkTask {
     }
 
     /// Starts the session of one interaction. Room for it is counted already.
-    fn start(&mut self, strategy: usize, plugin: &jackfield_strategy::Plugin, pulled: PulledInteraction) {
+    fn start(&mut self, strategy: usize, plugin: jackfield_strategy::Plugin, pulled: PulledInteraction) {
         let (Some(interaction), Some(facts)) = (pulled.interaction, self.shared.facts.get(strategy).cloned()) else {
+            self.shared.plugins.left(&plugin);
             self.shared.pulls.tell(|pulls| pulls.session_ended(strategy));
             return;
         };
@@ -173,7 +180,7 @@ impl LinkTask {
         self.enter(Running::new(card.clone(), vec![held]));
         let session = self.shared.engine.start(SessionStart {
             id: id.clone(),
-            plugin: plugin.clone(),
+            plugin,
             facts,
             journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
             from: Begins::Origin(Box::new(origin)),

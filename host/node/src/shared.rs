@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use std::time::Duration;
 
-use jackfield_strategy::{Engine, Facts, Plugins, Session};
+use jackfield_plugins::Plugins;
+use jackfield_strategy::{Engine, Facts, Session};
 use tokio::sync::watch;
 
 use crate::card::Card;
@@ -16,12 +17,15 @@ use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
 use crate::recording::Book;
 use crate::settings::{Settings, StrategySettings};
+use crate::shadow::Shadows;
 use crate::status::{CounterStatus, SessionStatus};
 
 pub(crate) struct Shared {
     pub settings: Settings,
     pub engine: Engine,
     pub plugins: Arc<Plugins>,
+    /// Where ended sessions are compared; none: they are not recorded.
+    pub shadows: Option<Shadows>,
     /// Where sessions are recorded; none: nowhere.
     pub book: Option<Book>,
     /// How the node stops, once it does.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use jackfield_journal::{Entry, JournalSettings, JournalStore, MemoryJournal, SessionRow};
 use jackfield_node::{AgentSettings, LinkSettings, Node, StrategySettings};
+use jackfield_plugins::Plugins;
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_server::{Limits, Queue, Strategy, Submitter, Timers, View};
-use jackfield_strategy::{Engine, Plugin, Plugins};
+use jackfield_strategy::{Engine, Plugin};
 use rand::SeedableRng;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,7 @@ const NO_SLICE: Duration = Duration::from_secs(100_000);
 /// What all runs share: engines, and the strategy.
 pub struct Kit {
     /// One whose instances outlive their turns, and one whose instances do not.
-    engines: [(Engine, Arc<Plugins>, Plugin); 2],
+    engines: [(Engine, Plugin); 2],
 }
 
 impl Kit {
@@ -52,14 +53,11 @@ impl Kit {
         Ok(Kit { engines: [Kit::engine(wasm, 256).await?, Kit::engine(wasm, 0).await?] })
     }
 
-    async fn engine(wasm: &Path, live: usize) -> Result<(Engine, Arc<Plugins>, Plugin), String> {
+    async fn engine(wasm: &Path, live: usize) -> Result<(Engine, Plugin), String> {
         let settings = jackfield_strategy::Settings { live, slice: NO_SLICE, ..Default::default() };
         let engine = Engine::new(settings).map_err(|error| error.to_string())?;
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let (plugins, _) = Plugins::from_folder(&engine, folder.path()).await.map_err(|error| error.to_string())?;
         let plugin = engine.load(wasm).await.map_err(|error| error.to_string())?;
-        plugins.insert(plugin.clone());
-        Ok((engine, Arc::new(plugins), plugin))
+        Ok((engine, plugin))
     }
 }
 
@@ -233,7 +231,7 @@ impl<'a> Site<'a> {
     fn install(&mut self) -> Result<(), String> {
         let opened = self.journal.open(&JournalSettings::new("installer"), None);
         let mut writer = opened.map_err(|error| error.to_string())?.writer;
-        let (_, _, plugin) = self.engine();
+        let (_, plugin) = self.engine();
         let digest = plugin.digest().to_owned();
         let row = SessionRow {
             id: "installer".into(),
@@ -252,7 +250,7 @@ impl<'a> Site<'a> {
         writer.commit(&entries).map_err(|error| error.to_string())
     }
 
-    fn engine(&self) -> &'a (Engine, Arc<Plugins>, Plugin) {
+    fn engine(&self) -> &'a (Engine, Plugin) {
         let [live, passive] = &self.kit.engines;
         if self.weather.options.live { live } else { passive }
     }
@@ -284,7 +282,9 @@ impl<'a> Site<'a> {
     }
 
     async fn start_node(&mut self) {
-        let (engine, plugins, _) = self.engine();
+        let (engine, plugin) = self.engine();
+        let plugins = Arc::new(Plugins::default());
+        plugins.insert(plugin.clone());
         let settings = node_settings(&self.network, self.weather.options.agents);
         let opened = match self.disk.open() {
             Ok(opened) => opened,
@@ -292,7 +292,7 @@ impl<'a> Site<'a> {
         };
         let (journal, plug) = opened;
         self.weather.note("node starts");
-        match Node::start(settings, engine.clone(), plugins.clone(), Some(journal)).await {
+        match Node::start(settings, engine.clone(), plugins, Some(journal)).await {
             Ok(node) => self.node = Some((node, plug)),
             Err(error) => self.weather.ledger().wrong(format!("the node does not start: {error}")),
         }

@@ -1,7 +1,7 @@
 //! The Wasm side: strategies come as components, and each session runs in a sandbox of its own.
 //!
 //! ```text
-//! Plugins ─ Plugin ─┐
+//! file ──── Plugin ─┐
 //!                   ├─ Engine::start ─▶ Session ── deliver ──▶ inbox ─▶ events.next ┐
 //! SessionStart ─────┘       ▲                                                       │ one turn
 //!                           └── Journal::history ◀┈ Journal::record ◀── requests ───┘
@@ -33,7 +33,6 @@ mod look;
 mod meter;
 mod output;
 mod plugin;
-mod plugins;
 mod random;
 mod record;
 mod replay;
@@ -49,7 +48,6 @@ pub use engine::{Engine, EngineError};
 pub use journal::{Journal, JournalError, Recording};
 pub use look::{Look, Looked};
 pub use plugin::{LoadError, Plugin};
-pub use plugins::Plugins;
 pub use record::{Checkpoint, Clock, History, Input, Lookup, Origin, Question, RecordError, TimerChange, Turn};
 pub use replay::{Difference, Step};
 pub use request::Request;

@@ -38,6 +38,13 @@ pub struct Looked {
 }
 
 impl Engine {
+    /// The same, on the threads for long turns: a version nobody has tried yet may be looked at beside sessions
+    /// at work. None: the engine is stopping.
+    pub async fn look_apart(&self, look: Look) -> Option<Looked> {
+        let engine = self.clone();
+        self.long_turns().spawn(async move { engine.look(look).await }).await.ok()
+    }
+
     /// Has it happen again. Takes the room of one instance.
     pub async fn look(&self, look: Look) -> Looked {
         let Look { session, plugin, history, failed } = look;

@@ -8,6 +8,7 @@ mod finished;
 mod journal;
 mod moving;
 mod options;
+mod plugins;
 mod queues;
 mod replay;
 mod run;
@@ -16,6 +17,8 @@ mod sessions;
 mod submit;
 mod turns;
 mod versions;
+
+use jackfield_plugins::Command as Change;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{self, Site};
@@ -38,6 +41,19 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Journal(arguments) => journal::journal(global, &arguments),
         Command::Replay(arguments) => replay::replay(global, arguments).await,
         Command::Move(arguments) => moving::sessions(global, &arguments).await,
+        Command::Plugins(arguments) => plugins::plugins(global, &arguments).await,
+        Command::Rollback(of) => plugins::change(global, &of.name, Change::Rollback { version: of.version }).await,
+        Command::Pin(of) => plugins::change(global, &of.name, Change::Pin { version: of.version }).await,
+        Command::Unpin(of) => plugins::change(global, &of.name, Change::Unpin).await,
+        Command::Disable(of) => plugins::change(global, &of.name, Change::Disable).await,
+        Command::Enable(of) => plugins::change(global, &of.name, Change::Enable).await,
+        Command::Promote(of) => plugins::change(global, &of.name, Change::Promote).await,
+        Command::Canary(of) if of.off => plugins::change(global, &of.name, Change::CanaryOff).await,
+        Command::Canary(of) => {
+            plugins::change(global, &of.name, Change::Canary { percent: of.percent, version: of.version }).await
+        }
+        Command::Shadow(of) if of.off => plugins::change(global, &of.name, Change::ShadowOff).await,
+        Command::Shadow(of) => plugins::change(global, &of.name, Change::Shadow { version: of.version }).await,
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Options => options::options(global),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

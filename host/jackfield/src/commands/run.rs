@@ -10,14 +10,15 @@ use anyhow::Context;
 use jackfield_journal::Journal;
 use jackfield_mail::Outbox;
 use jackfield_node::Node;
-use jackfield_strategy::{Engine, Plugins};
-use serde_json::json;
+use jackfield_plugins::{CommandError, Folder};
+use jackfield_strategy::Engine;
+use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, Run};
 use crate::config::options::Owner;
 use crate::config::{self, Site};
-use crate::control::{self, Control, Question};
+use crate::control::{self, Answering, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
 use crate::{journal, output, signals};
@@ -37,12 +38,19 @@ pub async fn run(global: &Global, arguments: Run) -> anyhow::Result<Exit> {
 
     control::must_be_free(&site.control_socket()).await?;
     let engine = Engine::new(config::engine_settings(&site))?;
-    let plugins = load_plugins(&site, &engine).await?;
+    let folder = Folder::open(engine.clone(), config::folder_settings(&site, arguments.safe)).await?;
+    if arguments.safe {
+        tracing::warn!("every plugin is turned off; `jackfield enable NAME` turns one on");
+    }
     // Before anything else is up: most of what can be wrong with a start is wrong with the journal.
     let journal = journal::open(&site).await?;
-    let ended = start(global, &arguments, &site, engine, plugins, journal.clone(), &stop).await;
+    let folder = Arc::new(folder);
+    let ended = start(global, &arguments, &site, engine, &folder, journal.clone(), &stop).await;
     if let Some(journal) = journal {
         journal.close().await;
+    }
+    if let Some(folder) = Arc::into_inner(folder) {
+        folder.close().await;
     }
     ended
 }
@@ -53,13 +61,13 @@ async fn start(
     arguments: &Run,
     site: &Site,
     engine: Engine,
-    plugins: Arc<Plugins>,
+    folder: &Arc<Folder>,
     journal: Option<Journal>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Exit> {
     let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(site).await? };
     let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(site, &embedded).await };
-    let ended = match start_node(site, engine, plugins, journal, &embedded).await {
+    let ended = match start_node(site, engine, folder, journal, &embedded).await {
         Ok((node, control)) => {
             // Nobody need read it: the node runs all the same.
             let _ = say_ready(global, site);
@@ -76,20 +84,6 @@ async fn start(
     }
     embedded.shutdown().await;
     ended
-}
-
-async fn load_plugins(site: &Site, engine: &Engine) -> anyhow::Result<Arc<Plugins>> {
-    let folder = &site.application.plugins;
-    let (plugins, failures) = Plugins::from_folder(engine, folder)
-        .await
-        .with_context(|| format!("cannot read the folder of plugins {}", folder.display()))?;
-    for failure in failures {
-        tracing::error!("{failure}");
-    }
-    for plugin in plugins.all() {
-        tracing::info!(plugin = plugin.name(), version = plugin.version(), origin = plugin.origin(), "plugin loaded");
-    }
-    Ok(Arc::new(plugins))
 }
 
 async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<Outbox> {
@@ -115,17 +109,16 @@ async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<Outbox> {
 async fn start_node(
     site: &Site,
     engine: Engine,
-    plugins: Arc<Plugins>,
+    folder: &Arc<Folder>,
     journal: Option<Journal>,
     embedded: &Embedded,
 ) -> anyhow::Result<(Arc<Node>, Control)> {
     let settings = config::node_settings(site, |server| embedded.endpoint(server));
-    let node = Arc::new(Node::start(settings, engine, plugins, journal).await?);
-    let answering = Arc::clone(&node);
+    let records = journal.is_some();
+    let node = Arc::new(Node::start(settings, engine, folder.plugins().clone(), journal).await?);
+    let (answering, folder) = (Arc::clone(&node), Arc::clone(folder));
     let socket = site.control_socket();
-    let control = Control::listen(&socket, move |Question::Status| {
-        serde_json::to_value(answering.status()).unwrap_or_else(|error| json!({ "error": error.to_string() }))
-    });
+    let control = Control::listen(&socket, move |question| answer(question, &answering, &folder, records));
     match control.await {
         Ok(control) => Ok((node, control)),
         Err(error) => {
@@ -133,6 +126,33 @@ async fn start_node(
             Err(error)
         }
     }
+}
+
+/// Answers a question of the control socket.
+fn answer(question: Question, node: &Arc<Node>, folder: &Arc<Folder>, records: bool) -> Answering {
+    let (node, folder) = (Arc::clone(node), Arc::clone(folder));
+    Box::pin(async move {
+        match question {
+            Question::Status => as_json(&node.status()),
+            Question::Plugins => plugins_as_json(&folder),
+            Question::Plugin { change: jackfield_plugins::Command::Shadow { .. }, .. } if !records => {
+                json!({ "error": CommandError::NoJournal.to_string() })
+            }
+            Question::Plugin { name, change } => match folder.command(&name, change).await {
+                Ok(()) => plugins_as_json(&folder),
+                Err(error) => json!({ "error": format!("plugin `{name}`: {error}") }),
+            },
+        }
+    })
+}
+
+fn plugins_as_json(folder: &Folder) -> Json {
+    let (plugins, files) = folder.status();
+    as_json(&json!({ "plugins": plugins, "files": files }))
+}
+
+fn as_json(status: &impl serde::Serialize) -> Json {
+    serde_json::to_value(status).unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
 
 fn say_ready(global: &Global, site: &Site) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use jackfield_link::Endpoint;
 use jackfield_node::{AgentSettings, LinkSettings, StrategySettings};
+use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
 
 use super::model::{Server, Site};
@@ -201,6 +202,35 @@ pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
     }
 }
 
+/// How the plugins folder is looked after. `safe`: every plugin begins turned off.
+pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
+    let application = &site.application;
+    let options = &application.options;
+    let number = |name| options.integer(Owner::Application, "plugins", name);
+    let rollout = Rollout {
+        arrival: match options.text(Owner::Application, "plugins", "arrival").as_str() {
+            "canary" => Arrival::Canary,
+            "shadow" => Arrival::Shadow,
+            "waits" => Arrival::Waits,
+            _ => Arrival::AtOnce,
+        },
+        canary_percent: u8::try_from(number("canary-percent")).unwrap_or(100),
+        breaker: BreakerSettings {
+            failures: u32::try_from(number("breaker-failures")).unwrap_or(0),
+            window: u32::try_from(number("breaker-window")).unwrap_or(1),
+            rest: options.duration(Owner::Application, "plugins", "breaker-rest"),
+        },
+    };
+    FolderSettings {
+        folder: application.plugins.clone(),
+        state: application.data.join("plugins"),
+        rollouts: Rollouts { default: rollout, ..Rollouts::default() },
+        safe,
+        notified: options.text(Owner::Application, "plugins", "watch") == "notified",
+        poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
+    }
+}
+
 /// How the node keeps its journal.
 pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
     let application = &site.application;
@@ -222,6 +252,7 @@ mod tests {
         assert_eq!(node_options(&defaults), jackfield_node::Options::default());
         assert_eq!(engine_settings(&Site::default()), jackfield_strategy::Settings::default());
         assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
+        assert_eq!(folder_settings(&Site::default(), false).rollouts, Rollouts::default());
     }
 
     #[test]
@@ -230,6 +261,7 @@ mod tests {
         let (site, _) = crate::config::load(&sample).expect("the sample is right");
         assert_eq!(node_options(&site.application.options), jackfield_node::Options::default());
         assert_eq!(engine_settings(&site), jackfield_strategy::Settings::default());
+        assert_eq!(folder_settings(&site, false).rollouts.default, Rollout::default());
         let name = &site.application.name;
         assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
         assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));

@@ -13,6 +13,7 @@ use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_node::{
     AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, ShutdownReport, StrategySettings,
 };
+use jackfield_plugins::Plugins;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
@@ -21,7 +22,7 @@ use jackfield_protocol::v1::{
     RequestReject, RequestServerStatus, RequestStartReporting, RequestSubmit, key_value::Value, request_pull::What,
 };
 use jackfield_server::{Limits, Queue, Server, SqliteStore, Strategy, Submitter, Timers, View};
-use jackfield_strategy::{Engine, Plugins};
+use jackfield_strategy::Engine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -109,9 +110,7 @@ pub async fn start(settings: Settings, engine: Engine, plugins: Arc<Plugins>) ->
 pub async fn plugins(names: &[&str]) -> (Engine, Arc<Plugins>) {
     let settings = jackfield_strategy::Settings { live: live_sessions(), ..Default::default() };
     let engine = Engine::new(settings).expect("an engine");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (plugins, refused) = Plugins::from_folder(&engine, folder.path()).await.expect("an empty folder");
-    assert!(refused.is_empty(), "{refused:?}");
+    let plugins = Plugins::default();
     for name in names {
         plugins.insert(engine.load(&guest(name)).await.expect("a plugin"));
     }

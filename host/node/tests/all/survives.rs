@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use jackfield_journal::{Entry, Journal, JournalSettings, MessageRow, SqliteJournal, Urgency};
 use jackfield_node::{Node, SessionStatus};
+use jackfield_plugins::Plugins;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, KeyValueList, PullByIds, RequestPull, request_pull::What};
 use jackfield_server::Timers;
-use jackfield_strategy::{Engine, Input, Plugins, Request, Turn};
+use jackfield_strategy::{Engine, Input, Request, Turn};
 
 use crate::media_server::MediaServer;
 use crate::support::{Agent, Home, Site, all_texts, crash, plugins, session, settings, tell, until, watching};

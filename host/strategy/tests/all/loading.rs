@@ -1,6 +1,6 @@
 //! What is no plugin is refused, with a text that says what is wrong and what to do.
 
-use jackfield_strategy::{Engine, LoadError, Plugins};
+use jackfield_strategy::{Engine, LoadError};
 
 use crate::support::{engine, guest, plugin};
 
@@ -66,24 +66,4 @@ async fn describe_runs_under_limits() {
     assert!(error.contains("there is no session"), "{error}");
     let error = refusal("describe_lies").await;
     assert!(error.contains("its name is \"../../etc/passwd\""), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_is_loaded_whatever_else_is_in_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let copy = |from: &str, to: &str| std::fs::copy(guest(from), folder.path().join(to)).expect("a copy");
-    copy("echo", "b.wasm");
-    copy("echo", "c.wasm");
-    copy("waits", "a.wasm");
-    std::fs::write(folder.path().join("broken.wasm"), b"\0asm").expect("a file");
-    std::fs::write(folder.path().join("README.md"), "plugins").expect("a file");
-    let (plugins, errors) = Plugins::from_folder(engine(), folder.path()).await.expect("a folder");
-    let names: Vec<_> = plugins.all().iter().map(|plugin| plugin.name().to_owned()).collect();
-    assert_eq!(names, ["echo", "waits"]);
-    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(errors.len(), 2, "{errors:?}");
-    assert!(errors[0].contains("broken.wasm: not a Wasm file"), "{errors:?}");
-    assert!(errors[1].contains("c.wasm: names itself `echo`, as ") && errors[1].contains("b.wasm does"), "{errors:?}");
-    assert!(plugins.get("echo").is_some_and(|plugin| plugin.origin().ends_with("b.wasm")));
-    assert!(Plugins::from_folder(engine(), &folder.path().join("none")).await.is_err());
 }

@@ -10,13 +10,14 @@ use futures_util::stream::FuturesUnordered;
 use jackfield_journal::{Journal, JournalFile, JournalSettings, SqliteJournal};
 use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_node::Node;
+use jackfield_plugins::Plugins;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{
     ClientType, KeyValueList, RequestPull, RequestServerStatus, RequestStopProcessing, RequestSubmit, request_pull,
 };
 use jackfield_server::{Server, SqliteStore};
-use jackfield_strategy::{Engine, Plugins};
+use jackfield_strategy::Engine;
 use tokio::sync::mpsc;
 
 use super::engine::{engine, guest};

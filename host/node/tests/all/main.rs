@@ -10,6 +10,7 @@ mod journal;
 mod links;
 mod media_server;
 mod messages;
+mod plugins;
 mod pulls;
 mod support;
 mod survives;

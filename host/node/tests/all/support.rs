@@ -2,6 +2,8 @@
 
 #[path = "../../../strategy/tests/guest/mod.rs"]
 mod guest;
+#[path = "../../../strategy/tests/guest/versioned.rs"]
+mod versions;
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +29,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use self::guest::guest;
+pub use self::guest::guest;
+pub use self::versions::{version, versioned};
 
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,10 +109,14 @@ pub async fn start(settings: Settings, engine: Engine, plugins: Arc<Plugins>) ->
     Started { node, _home: home }
 }
 
+pub fn engine() -> Engine {
+    let settings = jackfield_strategy::Settings { live: live_sessions(), ..Default::default() };
+    Engine::new(settings).expect("an engine")
+}
+
 /// An engine with these strategies.
 pub async fn plugins(names: &[&str]) -> (Engine, Arc<Plugins>) {
-    let settings = jackfield_strategy::Settings { live: live_sessions(), ..Default::default() };
-    let engine = Engine::new(settings).expect("an engine");
+    let engine = engine();
     let plugins = Plugins::default();
     for name in names {
         plugins.insert(engine.load(&guest(name)).await.expect("a plugin"));

@@ -32,7 +32,8 @@ async fn what_is_there_at_the_start_is_taken_whatever_else_is_in_the_folder() {
     assert!(problem.contains("cannot convert yet"), "{problem}");
     // The other one is taken when the first is out of its way.
     std::fs::remove_file(home.path("b.wasm")).expect("removed");
-    until("c.wasm is taken", || file(&folder, &home.path("c.wasm")).filter(|file| file.state == FileState::Taken)).await;
+    until("c.wasm is taken", || file(&folder, &home.path("c.wasm")).filter(|file| file.state == FileState::Taken))
+        .await;
     assert_eq!(plugin(&folder, "echo").expect("it is there").state, PluginState::Serving);
     folder.close().await;
 }
@@ -43,7 +44,10 @@ async fn a_folder_that_is_not_there_is_named() {
     std::fs::remove_dir(&home.settings.folder).expect("removed");
     let opened = jackfield_plugins::Folder::open(engine().clone(), home.settings.clone()).await;
     let error = opened.expect_err("refused").to_string();
-    assert!(error.starts_with(&format!("cannot read the folder of plugins {}", home.settings.folder.display())), "{error}");
+    assert!(
+        error.starts_with(&format!("cannot read the folder of plugins {}", home.settings.folder.display())),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +66,7 @@ async fn every_way_to_put_a_file_there_works() {
     for piece in bytes.chunks(bytes.len() / 7 + 1) {
         slow.write_all(piece).expect("written");
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert!(the_version(&folder, 3).is_none_or(|version| version.digest != "") , "never half of it");
+        assert!(the_version(&folder, 3).is_none_or(|version| version.digest != ""), "never half of it");
     }
     drop(slow);
     serves(&folder, 3).await;

@@ -2,6 +2,8 @@
 
 #[path = "../../../strategy/tests/guest/mod.rs"]
 mod guest;
+#[path = "../../../strategy/tests/guest/versioned.rs"]
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -10,10 +12,10 @@ use std::time::Duration;
 use jackfield_plugins::{FileState, FileStatus, Folder, FolderSettings, PluginStatus, Rollouts, VersionStatus};
 use jackfield_strategy::{Engine, Settings};
 
+pub use versions::version;
+
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the guest `versioned` says of its version; other versions have other digits in its place.
-const VERSION: &str = "0.0.000000";
 
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -25,17 +27,9 @@ pub fn component(name: &str) -> Vec<u8> {
     std::fs::read(guest::guest(name)).expect("a guest")
 }
 
-/// The text of a version.
-pub fn version(number: u32) -> String {
-    format!("0.0.{number:06}")
-}
-
 /// The plugin `versioned` in this version.
 pub fn versioned(number: u32) -> Vec<u8> {
-    let mut bytes = component("versioned");
-    let at = bytes.windows(VERSION.len()).position(|text| text == VERSION.as_bytes()).expect("its version");
-    bytes[at..at + VERSION.len()].copy_from_slice(version(number).as_bytes());
-    bytes
+    versions::versioned(number, "good")
 }
 
 /// A plugins folder, and what a node keeps beside it.

@@ -17,12 +17,14 @@ struct Triage;
 
 jackfield_sdk::export!(Triage);
 
-/// What a VIP is served before others by.
-const VIP_PRIORITY: i32 = 100;
+/// What a VIP is served before others by. In the next version that is before everybody.
+const VIP_PRIORITY: i32 = if cfg!(feature = "next") { 1_000 } else { 100 };
+/// For people.
+const VERSION: &str = if cfg!(feature = "next") { "0.2.0" } else { env!("CARGO_PKG_VERSION") };
 
 impl Strategy for Triage {
     fn manifest() -> Manifest {
-        manifest("triage", env!("CARGO_PKG_VERSION"), "E-mail triage by subject, sender and language.")
+        manifest("triage", VERSION, "E-mail triage by subject, sender and language.")
             .needs(Capability::Routing)
             .needs(Capability::VirtualQueues)
     }

@@ -451,6 +451,9 @@ pub struct Demo {
     /// `.jsonl` files there name their own.
     #[arg(long, value_name = "QUEUE", default_value = "email.inbound")]
     pub queue: String,
+    /// Put this file into the plugins folder in the middle of the mailbox, in place of the one of its name.
+    #[arg(long, value_name = "FILE")]
+    pub swap: Option<PathBuf>,
     /// Leave it running at the end, until Ctrl-C.
     #[arg(long)]
     pub keep: bool,

@@ -22,6 +22,23 @@ pub const EXAMPLES: [&str; 4] = ["acknowledge", "chat", "follow-up", "triage"];
 /// The package whose examples are the guests of the tests.
 pub const TEST_GUESTS: &str = "test-guests";
 
+/// The example there is a next version of, under its feature `next`: the demo swaps it in.
+const SWAPPED: &str = "triage";
+
+/// Builds the version that the demo swaps in, and says where it is. To be called before [`build`]: cargo has one
+/// place for both.
+pub fn build_next(workspace: &Workspace) -> Result<PathBuf> {
+    let feature = format!("{SWAPPED}/next");
+    let arguments = ["build", "--target", WASM_TARGET, "--profile", GUEST_PROFILE, "--package", SWAPPED];
+    workspace.cargo(&[&arguments[..], &["--features", &feature]].concat())?;
+    let folder = workspace.guest_output().join("next");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let file = format!("{SWAPPED}.wasm");
+    let (built, next) = (workspace.guest_output().join(&file), folder.join(&file));
+    replace(&built, &next).with_context(|| format!("{} cannot be copied", built.display()))?;
+    Ok(next)
+}
+
 /// Builds them in one call of cargo, copies the strategies into the plugins folder, and says where
 /// they are.
 pub fn build(workspace: &Workspace, guests: Guests) -> Result<Vec<PathBuf>> {

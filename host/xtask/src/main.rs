@@ -21,7 +21,8 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   demo [--keep] [-- ARGUMENTS]   build the strategies and the program, then route a mailbox of real e-mails
-                                 through two Interaction Servers; --keep leaves it running. ARGUMENTS go to
+                                 through two Interaction Servers, and replace a strategy in the middle of it;
+                                 --keep leaves it running. ARGUMENTS go to
                                  `jackfield demo` as they are
   test                           format check, clippy, and every test of the workspace
   guests                         build the strategies of examples/ into plugins/, and those of the tests
@@ -117,11 +118,13 @@ impl Task {
 fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let begin = Instant::now();
     wasm_target::ensure()?;
+    let next = guests::build_next(workspace)?;
     guests::build(workspace, Guests::Examples)?;
     workspace.cargo(&["build", "--package", "jackfield", "--bin", "jackfield"])?;
     eprintln!("built in {}", steps::seconds(begin.elapsed()));
     let mut command = Command::new(workspace.program("debug"));
     command.arg("demo").arg("--site").arg(site(workspace)).arg("--plugins").arg(workspace.plugins());
+    command.arg("--swap").arg(next);
     become_(command.args(arguments))
 }
 

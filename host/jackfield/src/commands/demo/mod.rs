@@ -8,6 +8,7 @@ mod children;
 mod ledger;
 mod report;
 mod site;
+mod swap;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use self::children::{Part, Starter};
 use self::ledger::Ledger;
 use self::report::Report;
 use self::site::DemoSite;
+use self::swap::{Swap, Swapped};
 use crate::cli::{Demo, Global};
 use crate::commands::queues;
 use crate::config::Server;
@@ -92,13 +94,18 @@ struct Stopped;
 
 /// What there is to submit beside the configuration: `mailbox`, and files of interactions.
 struct Sources {
-    mailbox: Option<PathBuf>,
+    /// Files of the mailbox, by name.
+    mailbox: Vec<PathBuf>,
     lines: Vec<PathBuf>,
 }
 
 fn sources(site: &Path) -> anyhow::Result<Sources> {
     let folder = std::path::absolute(site)?.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mailbox = Some(folder.join("mailbox")).filter(|mailbox| mailbox.is_dir());
+    let mut mailbox = Vec::new();
+    for entry in std::fs::read_dir(folder.join("mailbox")).into_iter().flatten() {
+        mailbox.push(entry?.path());
+    }
+    mailbox.sort_unstable();
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
@@ -107,7 +114,7 @@ fn sources(site: &Path) -> anyhow::Result<Sources> {
         }
     }
     lines.sort_unstable();
-    if mailbox.is_none() && lines.is_empty() {
+    if mailbox.is_empty() && lines.is_empty() {
         let text = format!("there is neither a `mailbox` nor a .jsonl file in {} to submit", folder.display());
         return Err(Usage(text).into());
     }
@@ -148,24 +155,40 @@ async fn play(
     let ready_after = began.elapsed();
 
     say("submitting")?;
-    let repeat = arguments.repeat.to_string();
-    let mut submits = Vec::new();
-    if let Some(mailbox) = &sources.mailbox {
-        let mailbox = mailbox.display().to_string();
-        let words = ["submit", &mailbox, "--queue", &arguments.queue, "--repeat", &repeat];
-        submits.push(starter.start_reading("submit mailbox", &words)?);
-    }
-    for lines in &sources.lines {
-        let lines = lines.display().to_string();
-        submits.push(starter.start_reading("submit interactions", &["submit", &lines, "--repeat", &repeat])?);
-    }
+    let swap = arguments.swap.as_deref().map(|file| Swap::new(file, &demo.site.application.plugins)).transpose()?;
+    // What is swapped is swapped in the middle of the mailbox.
+    let (first, second) = sources.mailbox.split_at(if swap.is_some() { sources.mailbox.len() / 2 } else { 0 });
     let mut book = Book::new(global, began);
     let (acknowledged_sender, mut acknowledged) = mpsc::channel(EVENTS_WAITING);
+    let repeat = arguments.repeat.to_string();
     let mut submitting = Vec::new();
-    for (part, results) in submits {
+    let mut submit = |name: &str, files: &[PathBuf], more: &[&str]| -> anyhow::Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let words: Vec<&str> = [&["submit", "--repeat", &repeat], more].concat();
+        let words: Vec<&str> = words.into_iter().chain(files.iter().map(String::as_str)).collect();
+        let (part, results) = starter.start_reading(name, &words)?;
         tokio::spawn(read_results(results, acknowledged_sender.clone()));
         submitting.push(part);
+        Ok(())
+    };
+    let to_queue = ["--queue", arguments.queue.as_str()];
+    submit("submit mailbox", first, &to_queue)?;
+    submit("submit interactions", &sources.lines, &[])?;
+    let mut swapped = None;
+    if let Some(swap) = swap {
+        // Sessions of the first half are under way by now, or will be in a moment.
+        let made: Swapped = swap.make(&demo.site.control_socket()).await?;
+        say(&format!(
+            "swapped: new sessions get {} {}, {:.1?} after its file was there",
+            made.plugin, made.version, made.took
+        ))?;
+        swapped = Some(made);
     }
+    submit("submit mailbox, second half", second, &to_queue)?;
+    drop(submit);
     drop(acknowledged_sender);
 
     let limit = Instant::now() + arguments.limit;
@@ -210,6 +233,7 @@ async fn play(
     }
     book.progress_ended()?;
     let status = control::ask(&demo.site.control_socket(), Question::Status).await?;
+    let plugins = control::ask(&demo.site.control_socket(), Question::Plugins).await?;
     let mut left = 0;
     for server in &demo.site.servers {
         left += queues::status(server).await?.interactions;
@@ -218,7 +242,7 @@ async fn play(
         link.close().await;
     }
     let maildirs = demo.site.media_servers.iter().map(|media_server| media_server.maildir.clone());
-    Ok(Report::new(book, left, &status, maildirs, ready_after))
+    Ok(Report::new(book, left, &status, report::Versions::new(&plugins, swapped), maildirs, ready_after))
 }
 
 /// Everything that was heard of so far.

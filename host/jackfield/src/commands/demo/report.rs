@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::Book;
 use super::ledger::{Ledger, Place, percentile};
+use super::swap::Swapped;
 use crate::cli::Global;
 use crate::{output, text};
 
@@ -40,6 +41,7 @@ pub struct Report {
     /// What the servers say they still have.
     left: u64,
     failed_sessions: u64,
+    versions: Versions,
     /// Messages in each Maildir.
     sent: Vec<(PathBuf, usize)>,
     ready_after: Duration,
@@ -47,12 +49,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// `left`: interactions the servers say they have; `status`: the node's; `maildirs`: where media servers put
+    /// `left`: interactions the servers say they have; `status` and `versions`: the node's; `maildirs`: where media servers put
     /// what they send.
     pub fn new(
         mut book: Book,
         left: u64,
         status: &Json,
+        versions: Versions,
         maildirs: impl Iterator<Item = PathBuf>,
         ready_after: Duration,
     ) -> Report {
@@ -61,7 +64,16 @@ impl Report {
         let counter = |name: &str| status.pointer(&format!("/counters/{name}")).and_then(Json::as_u64).unwrap_or(0);
         let took = book.began.elapsed();
         let sent = maildirs.map(|maildir| (messages_in(&maildir), maildir)).map(|(count, maildir)| (maildir, count));
-        Report { places, left, failed_sessions: counter("failed"), sent: sent.collect(), ready_after, took, book }
+        Report {
+            places,
+            left,
+            failed_sessions: counter("failed"),
+            versions,
+            sent: sent.collect(),
+            ready_after,
+            took,
+            book,
+        }
     }
 
     /// Whether each acknowledged interaction is accounted for once, the servers agree on what is left,
@@ -89,6 +101,11 @@ impl Report {
         let reported: u64 = self.book.ledger.messages.values().sum();
         if reported != sent as u64 {
             problems.push(format!("by their events {reported} messages were sent, but {sent} are in the Maildirs"));
+        }
+        if let Some(swapped) = &self.versions.swapped
+            && !self.versions.began(swapped)
+        {
+            problems.push(format!("no session began on {} {}", swapped.plugin, swapped.version));
         }
         if !self.book.came_to_rest {
             problems.push("it did not come to rest in time".to_owned());
@@ -137,6 +154,7 @@ impl Report {
         });
         let headings = ["AGENT", "#INVITED", "#NOT ACCEPTED", "#ACCEPTED", "#DONE", "#TRANSFERRED"];
         section("Agents: what they did", &headings, rows.collect(), true)?;
+        self.versions.show()?;
         let rows = ledger.media().into_iter().map(|media| {
             let times = ledger.submit_to_accept(&media);
             let time = |percent| percentile(&times, percent).map(text::time).unwrap_or_default();
@@ -264,6 +282,10 @@ impl Report {
             "queues": queues,
             "strategies": strategies,
             "agents": agents,
+            "versions": self.versions.rows,
+            "swapped": self.versions.swapped.as_ref().map(|swapped| json!({
+                "plugin": swapped.plugin, "version": swapped.version, "seconds": swapped.took.as_secs_f64(),
+            })),
             "messages": messages,
             "submitToAccept": times,
             "readySeconds": self.ready_after.as_secs_f64(),
@@ -273,6 +295,51 @@ impl Report {
             "folder": folder.display().to_string(),
             "site": site.display().to_string(),
         })
+    }
+}
+
+/// Versions of plugins, and the sessions on each.
+pub struct Versions {
+    rows: Vec<Json>,
+    swapped: Option<Swapped>,
+}
+
+impl Versions {
+    /// From what the node says of its plugins.
+    pub fn new(plugins: &Json, swapped: Option<Swapped>) -> Versions {
+        let rows = |of: &Json, key: &str| of.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
+        let mut all = Vec::new();
+        for plugin in rows(plugins, "plugins") {
+            for version in rows(&plugin, "versions") {
+                let of = |key: &str| version.get(key).cloned().unwrap_or_default();
+                all.push(json!({
+                    "plugin": plugin.get("name"), "version": of("version"), "role": of("role"),
+                    "started": of("started"), "finished": of("finished"), "failed": of("failed"),
+                }));
+            }
+        }
+        Versions { rows: all, swapped }
+    }
+
+    /// Whether a session began on it.
+    fn began(&self, swapped: &Swapped) -> bool {
+        self.rows.iter().any(|row| {
+            row.get("plugin").and_then(Json::as_str) == Some(swapped.plugin.as_str())
+                && row.get("version").and_then(Json::as_str) == Some(swapped.version.as_str())
+                && row.get("started").and_then(Json::as_u64).is_some_and(|started| started > 0)
+        })
+    }
+
+    fn show(&self) -> anyhow::Result<()> {
+        let text = |row: &Json, key: &str| match row.get(key) {
+            Some(Json::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let keys = ["plugin", "version", "role", "started", "finished", "failed"];
+        let rows = self.rows.iter().map(|row| keys.iter().map(|key| text(row, key)).collect());
+        let headings = ["PLUGIN", "VERSION", "ROLE", "#STARTED", "#FINISHED", "#FAILED"];
+        section("Versions: the sessions on each", &headings, rows.collect(), true)
     }
 }
 

@@ -37,8 +37,8 @@ impl DemoSite {
         // The original is checked first, so that its mistakes are shown in its own text.
         let (site, _) = config::load(original)?;
         let folder = fresh(folder)?;
-        let plugins = plugins.unwrap_or(&site.application.plugins);
-        let plugins = std::path::absolute(plugins)?;
+        // A folder of its own: what is swapped in a demo stays there.
+        let plugins = copied(plugins.unwrap_or(&site.application.plugins), &folder.join("plugins"))?;
         let text = std::fs::read_to_string(original)?;
         let mut table: Table = toml::from_str(&text).context("the configuration cannot be read again")?;
         let ports = rewrite(&mut table, &folder, &plugins)?;
@@ -64,6 +64,22 @@ fn fresh(folder: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(folder.join("log")).with_context(|| format!("cannot make {}", folder.display()))?;
     std::fs::write(folder.join(MARKER), "")?;
     Ok(folder)
+}
+
+/// Copies the components of a folder.
+fn copied(from: &Path, to: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in
+        std::fs::read_dir(from).with_context(|| format!("cannot read the plugins folder {}", from.display()))?
+    {
+        let path = entry?.path();
+        if let (Some("wasm"), Some(name)) =
+            (path.extension().and_then(|extension| extension.to_str()), path.file_name())
+        {
+            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+        }
+    }
+    Ok(to.to_owned())
 }
 
 fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<Vec<TcpSocket>> {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use crate::engine::Engine;
-use crate::plugin::{LoadError, Plugin};
+use crate::load::LoadError;
+use crate::plugin::Plugin;
 
 /// Plugins by the name in their manifest.
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
-//! Loading a plugin: its file is read, checked, compiled, joined to the host's functions, and asked who it is.
+//! Loading a plugin: its file is read, its compiled code taken from the cache, or it is checked and compiled;
+//! then it is joined to the host's functions, and asked who it is.
 //!
 //! Nothing a file holds can do harm here: what is not a component of this contract is refused with
 //! what is wrong with it, and `describe` runs under the limits of a session.
@@ -6,11 +7,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::code_cache::InUse;
+use crate::component::{self, Kind};
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
 use crate::end::EndReason;
@@ -33,14 +38,24 @@ const EXPORTS: &[&str] = &["describe", "run"];
 pub enum LoadError {
     #[error("{origin}: could not be read: {reason}")]
     Read { origin: String, reason: String },
-    #[error("{origin}: {bytes} bytes; a plugin has at most {PLUGIN_BYTES}")]
-    TooLarge { origin: String, bytes: u64 },
+    #[error("{origin}: {bytes} bytes; a plugin of its kind has at most {most}")]
+    TooLarge { origin: String, bytes: u64, most: u64 },
+    #[error("{origin}: damaged, or written only in part: {reason}; copy it again")]
+    Incomplete { origin: String, reason: String },
     #[error("{origin}: not a Wasm file; build a component for the target wasm32-wasip2")]
     NotWasm { origin: String },
     #[error("{origin}: a core module and not a component; build it for the target wasm32-wasip2")]
     CoreModule { origin: String },
-    #[error("{origin}: damaged, or written only in part: {reason}")]
-    Invalid { origin: String, reason: String },
+    #[error("{origin}: line {line}, column {column}: {reason}")]
+    Text { origin: String, line: usize, column: usize, reason: String, at_end: bool },
+    #[error("{origin}: damaged, or built wrongly: {reason}, at byte {at}; build it again")]
+    Invalid { origin: String, reason: String, at: u64 },
+    #[error(
+        "{origin}: uses a part of Wasm that strategies do not have: {reason}; build it for the target wasm32-wasip2"
+    )]
+    Unsupported { origin: String, reason: String },
+    #[error("{origin}: cannot be compiled for this host: {reason}")]
+    Compile { origin: String, reason: String },
     #[error("{origin}: imports `{import}`, which strategies do not have; they have {PACKAGE} and WASI 0.2")]
     UnknownImport { origin: String, import: String },
     #[error(
@@ -60,8 +75,25 @@ pub enum LoadError {
     Duplicate { origin: String, name: String, other: String },
 }
 
+impl LoadError {
+    /// Whether the file may only not be whole yet: somebody may still be writing it, and it is worth another
+    /// look when it has changed. Exports come last: cut between two sections a component lacks them.
+    pub fn is_incomplete(&self) -> bool {
+        use LoadError::{Incomplete, MissingExport, Text};
+        matches!(self, Incomplete { .. } | MissingExport { .. } | Text { at_end: true, .. })
+    }
+}
+
+/// What can be linked.
+struct Compiled {
+    component: Component,
+    /// How long compiling took; none: it came out of the cache.
+    took: Option<Duration>,
+    kept: Option<InUse>,
+}
+
 impl Engine {
-    /// Loads a plugin from its file.
+    /// Loads a plugin from its file: a component, or one written as text.
     ///
     /// # Errors
     /// Says what is wrong with the file, and what to do.
@@ -74,24 +106,22 @@ impl Engine {
         self.load_bytes(&origin, &bytes).await
     }
 
-    /// Loads a plugin from its bytes; `origin` names it in errors. Compiles on other threads.
+    /// Loads a plugin from its bytes; `origin` names it in errors. Compiles on other threads, a few plugins at
+    /// a time.
     ///
     /// # Errors
     /// Says what is wrong with it, and what to do.
     pub async fn load_bytes(&self, origin: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
-        check_is_component(origin, bytes)?;
-        let digest = Sha256::digest(bytes).iter().fold(String::new(), |mut digest, byte| {
-            let _ = write!(digest, "{byte:02x}");
-            digest
-        });
-        let invalid = |reason: String| LoadError::Invalid { origin: origin.into(), reason };
+        let kind = component::kind_of(origin, bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
-        let (engine, file) = (self.wasm().clone(), Arc::clone(&bytes));
-        let component = tokio::task::spawn_blocking(move || Component::new(&engine, file))
-            .await
-            .map_err(|error| invalid(error.to_string()))?
-            .map_err(|error| invalid(error.root_cause().to_string()))?;
-        let component = self.link(origin, &component)?;
+        let (digest, found) = self.look_up(origin, &bytes).await?;
+        let compiled = match found {
+            Some(compiled) => compiled,
+            None => self.compile(origin, &bytes, &digest, kind).await?,
+        };
+        let component = self.link(origin, &compiled.component)?;
+        let ty = compiled.component.component_type();
+        let imports = ty.imports(self.wasm()).map(|(import, _)| import.to_owned()).collect();
         let manifest = self.describe(origin, &component).await?;
         let capabilities =
             check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
@@ -100,10 +130,45 @@ impl Engine {
             digest,
             origin: origin.into(),
             bytes,
+            imports,
             capabilities,
             component,
+            compile_time: compiled.took,
+            _kept: compiled.kept,
             conduct: Conduct::default(),
         }))
+    }
+
+    /// Its digest, and what the cache has of it: that was checked when it was compiled.
+    async fn look_up(&self, origin: &str, bytes: &Arc<[u8]>) -> Result<(String, Option<Compiled>), LoadError> {
+        let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
+        let place = self.compiler().place_to_look().await.map_err(failed)?;
+        let (engine, cache, bytes) = (self.wasm().clone(), self.code_cache().cloned(), Arc::clone(bytes));
+        let look = move || {
+            let _place = place;
+            let digest = digest_of(&bytes);
+            let found = cache.and_then(|cache| cache.get(&engine, &digest));
+            (digest, found.map(|(component, kept)| Compiled { component, took: None, kept: Some(kept) }))
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| failed(error.to_string()))
+    }
+
+    /// Checks all of it, compiles it, and keeps its code for the next time.
+    async fn compile(&self, origin: &str, bytes: &Arc<[u8]>, digest: &str, kind: Kind) -> Result<Compiled, LoadError> {
+        let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
+        let (engine, cache, counter) = (self.wasm().clone(), self.code_cache().cloned(), self.compiler().counter());
+        let (bytes, digest, file) = (Arc::clone(bytes), digest.to_owned(), origin.to_owned());
+        let compile = move || {
+            let binary = component::checked(&file, &bytes, kind, engine.get_wasm_features())?;
+            counter.fetch_add(1, Ordering::Relaxed);
+            let begins = Instant::now();
+            let component = Component::from_binary(&engine, &binary)
+                .map_err(|error| LoadError::Compile { origin: file, reason: chain(&error) })?;
+            let took = Some(begins.elapsed());
+            let kept = cache.map(|cache| cache.put(&component, &digest));
+            Ok(Compiled { component, took, kept })
+        };
+        self.compiler().run(compile).await.map_err(failed)?
     }
 
     /// Checks what it imports and exports, and joins it to the host's functions.
@@ -151,23 +216,20 @@ fn read(path: &Path, origin: &str) -> Result<Vec<u8>, LoadError> {
     let unreadable = |error: std::io::Error| LoadError::Read { origin: origin.into(), reason: error.to_string() };
     let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
     if bytes > PLUGIN_BYTES {
-        return Err(LoadError::TooLarge { origin: origin.into(), bytes });
+        return Err(LoadError::TooLarge { origin: origin.into(), bytes, most: PLUGIN_BYTES });
     }
     std::fs::read(path).map_err(unreadable)
 }
 
-/// The first eight bytes of a Wasm file say which kind it is.
-fn check_is_component(origin: &str, bytes: &[u8]) -> Result<(), LoadError> {
-    let origin = || origin.to_owned();
-    match bytes {
-        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule { origin: origin() }),
-        _ => Err(LoadError::NotWasm { origin: origin() }),
-    }
+fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut digest, byte| {
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    })
 }
 
 /// The version of the contract an import is of: none when it is of something else.
-fn contract_version(import: &str) -> Option<&str> {
+pub(crate) fn contract_version(import: &str) -> Option<&str> {
     let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
     Some(interface.split_once('@').map_or("", |(_, version)| version))
 }

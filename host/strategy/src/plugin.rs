@@ -1,9 +1,12 @@
 //! A plugin: one strategy's component, ready to be run. `load` is how it comes about.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::code_cache::InUse;
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, StrategyPre};
+use crate::load::contract_version;
 use crate::state::State;
 
 /// A strategy that can be run. Cheap to clone; clones are the same plugin.
@@ -18,8 +21,13 @@ pub(crate) struct Inner {
     pub digest: String,
     pub origin: String,
     pub bytes: Arc<[u8]>,
+    pub imports: Vec<String>,
     pub capabilities: Vec<Capability>,
     pub component: StrategyPre<State>,
+    /// None: its code came out of the cache.
+    pub compile_time: Option<Duration>,
+    /// Its code stays in the cache meanwhile.
+    pub _kept: Option<InUse>,
     /// How its sessions have behaved lately.
     pub conduct: Conduct,
 }
@@ -87,6 +95,21 @@ impl Plugin {
     /// The file, as it was when it was loaded: what a session is rebuilt with after the file was replaced.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.inner.bytes
+    }
+
+    /// The interfaces it imports, as it names them.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+
+    /// The version of the contract it was built for; none where it imports nothing of it.
+    pub fn contract_version(&self) -> Option<&str> {
+        self.imports().iter().find_map(|import| contract_version(import))
+    }
+
+    /// How long it took to compile; none: its code came out of the cache.
+    pub fn compile_time(&self) -> Option<Duration> {
+        self.inner.compile_time
     }
 
     pub(crate) fn may(&self, capability: Capability) -> bool {

@@ -280,6 +280,14 @@ pub const OPTIONS: &[OptionDefinition] = &[
         (1_000, 10, 100_000, Count),
         "Turns a recorded session may have since its last checkpoint, or its beginning; beyond it the session ends and gives its interaction back.",
     ),
+    OptionDefinition {
+        owner: Application,
+        section: "plugins",
+        name: "code-cache",
+        kind: Kind::Text { default: "code-cache" },
+        takes_effect: TakesEffect::Restart,
+        text: "Folder in which the compiled code of plugins is kept, so that the next start need not compile it; a relative path begins at the data folder. Nobody but the node's user may write to it. off: each start compiles.",
+    },
     integer(
         Server,
         "settings",

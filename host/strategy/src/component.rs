@@ -107,7 +107,9 @@ fn assembled(origin: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     })?;
     let wrong = |error: wast::Error| {
         let (line, column) = error.span().linecol_in(text);
-        let at_end = error.span().offset() >= text.trim_end().len();
+        // The last word may be cut, too.
+        let rest = text.get(error.span().offset()..).unwrap_or_default().trim_end();
+        let at_end = !rest.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
         let reason = shortened(error.message());
         LoadError::Text { origin: origin.into(), line: line + 1, column: column + 1, reason, at_end }
     };

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use wasmparser::{BinaryReader, Validator, WasmFeatures};
+use wast::lexer::{LexError, Lexer, TokenKind};
 use wast::parser::{ParseBuffer, parse};
 
 use crate::load::LoadError;
@@ -107,15 +108,29 @@ fn assembled(origin: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     })?;
     let wrong = |error: wast::Error| {
         let (line, column) = error.span().linecol_in(text);
-        // The last word may be cut, too.
-        let rest = text.get(error.span().offset()..).unwrap_or_default().trim_end();
-        let at_end = !rest.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+        let at_end = is_cut(text);
         let reason = shortened(error.message());
         LoadError::Text { origin: origin.into(), line: line + 1, column: column + 1, reason, at_end }
     };
     let buffer = ParseBuffer::new(text).map_err(wrong)?;
     let mut component = parse::<wast::Wat<'_>>(&buffer).map_err(wrong)?;
     component.encode().map_err(wrong)
+}
+
+/// Whether text ends before what it has begun: a parenthesis, a string or a comment.
+fn is_cut(text: &str) -> bool {
+    let mut open = 0_i64;
+    for token in Lexer::new(text).iter(0) {
+        match token.map(|token| token.kind) {
+            Ok(TokenKind::LParen) => open += 1,
+            Ok(TokenKind::RParen) => open -= 1,
+            Ok(_) => {}
+            Err(error) => {
+                return matches!(error.lex_error(), Some(LexError::UnexpectedEof | LexError::DanglingBlockComment));
+            }
+        }
+    }
+    open > 0
 }
 
 /// Line and column, from 1, of what follows this text.

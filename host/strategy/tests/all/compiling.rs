@@ -82,7 +82,8 @@ fn big() -> String {
 /// One thread runs the sessions: if it compiled too, nothing would go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn turns_go_on_while_a_big_component_is_compiled() {
-    let engine = Engine::new(small()).expect("an engine");
+    // Each turn leaves a request without an outcome, and there are many until the compiler is reached.
+    let engine = Engine::new(Settings { requests_waiting: 1_000_000, ..small() }).expect("an engine");
     let run = start(&engine, engine.load(&guest("driver")).await.expect("a plugin"), "beside");
     run.ask("held", "").await;
     let before = engine.compiled();

@@ -91,7 +91,7 @@ pub enum Command {
     Shadow(Shadow),
     /// Make the canary, the shadow, or the version that waits the current one.
     Promote(PluginName),
-    /// Read and check the configuration; start nothing.
+    /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
     /// List every option of the configuration with its range and default.
     Options,
@@ -422,13 +422,20 @@ pub struct Shadow {
 /// `jackfield check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All errors of the file are shown, each with its place; code 2 when there is one.
+Without a FILE the configuration is checked: all of its errors are shown, each with its place.
+Each FILE is loaded as the node would load it, within the limits of the configuration where there is one: what
+it is is shown, or what is wrong with it and what to do. Its compiled code is kept where the node keeps it.
+Code 2 when anything is wrong.
 
-Example:
-  jackfield check --site examples/site/jackfield.toml")]
+Examples:
+  jackfield check --site examples/site/jackfield.toml
+  jackfield check new/triage.wasm new/chat.wasm")]
 pub struct Check {
-    /// Count warnings as errors.
-    #[arg(long)]
+    /// Plugins to check: components (.wasm), or components written as text (.wat).
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Count warnings about the configuration as errors.
+    #[arg(long, conflicts_with = "files")]
     pub strict: bool,
 }
 
@@ -492,6 +499,12 @@ pub struct Bench {
     /// Sessions of the memory benchmark.
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub sessions: u32,
+    /// Plugins of the plugins benchmark.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=4_000))]
+    pub plugins: u32,
+    /// Load the plugins of this folder, print what that took, and end: what the plugins benchmark runs.
+    #[arg(long, hide = true)]
+    pub load: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -423,7 +423,7 @@ impl Keeper {
         }
         match result {
             Ok(plugin) => self.take(path, &plugin),
-            Err(error) if is_unfinished(&error) => {
+            Err(error) if error.is_incomplete() => {
                 if let Some(file) = self.files.get_mut(path) {
                     let due = file.changed_at + UNFINISHED;
                     file.phase = Phase::Unfinished { problem: error.to_string(), due };
@@ -573,11 +573,6 @@ async fn from_archive(
     let bytes = blocking(move || archive.read(&digest)).await.map_err(|error| format!("{path}: {error}"))?;
     let _room = room.acquire_owned().await;
     engine.load_bytes(&path, &bytes).await.map_err(|error| error.to_string())
-}
-
-/// Whether more of the file may come.
-fn is_unfinished(error: &LoadError) -> bool {
-    matches!(error, LoadError::Invalid { .. } | LoadError::NotWasm { .. })
 }
 
 fn text(path: &Path) -> String {

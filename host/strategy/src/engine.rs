@@ -14,6 +14,8 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::cache::Cache;
 use crate::capacity;
+use crate::code_cache::CodeCache;
+use crate::compile::Compiler;
 use crate::contract::Strategy;
 use crate::long_turn;
 use crate::session::{Session, SessionStart, spawn};
@@ -41,6 +43,8 @@ struct Inner {
     settings: Arc<Settings>,
     cache: Cache,
     describing: Semaphore,
+    compiler: Compiler,
+    code_cache: Option<Arc<CodeCache>>,
     long_turns: long_turn::Lane,
 }
 
@@ -57,8 +61,8 @@ pub enum EngineError {
         /// What the engine says.
         reason: String,
     },
-    /// The threads that interrupt sessions, or run long turns, could not be started.
-    #[error("the threads that interrupt sessions and run long turns could not be started: {0}")]
+    /// The threads that interrupt sessions, run long turns, or compile, could not be started.
+    #[error("the threads that interrupt sessions, run long turns and compile could not be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -80,6 +84,7 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         Strategy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
         let long_turns = long_turn::Lane::start()?;
+        let code_cache = settings.code_cache.clone().map(|folder| Arc::new(CodeCache::new(folder, &engine)));
         start_ticking(&engine, settings.slice.max(SHORTEST_SLICE))?;
         Ok(Engine {
             inner: Arc::new(Inner {
@@ -88,6 +93,8 @@ impl Engine {
                 cache: Cache::new(capacity),
                 settings: Arc::new(settings),
                 describing: Semaphore::new(DESCRIBING),
+                compiler: Compiler::start()?,
+                code_cache,
                 long_turns,
             }),
         })
@@ -101,6 +108,12 @@ impl Engine {
     /// Instances that live now.
     pub fn live(&self) -> usize {
         self.inner.cache.live()
+    }
+
+    /// Plugins compiled since it was made, those under way included; one whose code came out of the cache was
+    /// not compiled.
+    pub fn compiled(&self) -> u64 {
+        self.inner.compiler.compiled()
     }
 
     /// Starts a session on the current tokio runtime. Where there is no room for its instance, it waits
@@ -130,6 +143,14 @@ impl Engine {
 
     pub(crate) fn describing(&self) -> &Semaphore {
         &self.inner.describing
+    }
+
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.inner.compiler
+    }
+
+    pub(crate) fn code_cache(&self) -> Option<&Arc<CodeCache>> {
+        self.inner.code_cache.as_ref()
     }
 
     pub(crate) fn long_turns(&self) -> &Handle {

@@ -1,5 +1,6 @@
 //! Bounds of the sandboxes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What one engine may hold, and what one session may take. Every field bounds something that a
@@ -39,6 +40,9 @@ pub struct Settings {
     /// Bytes a session may write to the log in one turn; the rest is dropped, and said to be.
     /// Default 64 KiB.
     pub log_bytes_per_turn: usize,
+    /// Folder in which compiled code is kept, so that a plugin is compiled once and not at each start; it is
+    /// made when it is missing, and must be ours alone. Default none: each load compiles.
+    pub code_cache: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -55,6 +59,7 @@ impl Default for Settings {
             events_waiting: 1_024,
             turns_without_checkpoint: 1_000,
             log_bytes_per_turn: 64 << 10,
+            code_cache: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod bench;
 mod check;
+mod check_plugins;
 mod demo;
 mod finished;
 mod journal;
@@ -54,7 +55,8 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Shadow(of) if of.off => plugins::change(global, &of.name, Change::ShadowOff).await,
         Command::Shadow(of) => plugins::change(global, &of.name, Change::Shadow { version: of.version }).await,
-        Command::Check(arguments) => check::check(global, &arguments),
+        Command::Check(arguments) if arguments.files.is_empty() => check::check(global, &arguments),
+        Command::Check(arguments) => check_plugins::check(global, &arguments).await,
         Command::Options => options::options(global),
         Command::Demo(arguments) => demo::demo(global, arguments).await,
         Command::Bench(arguments) => bench::bench(global, arguments).await,

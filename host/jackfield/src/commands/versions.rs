@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jackfield_journal::{JournalFile, SessionRow};
-use jackfield_strategy::{Engine, Plugin, Settings};
+use jackfield_strategy::{Engine, Plugin};
 
 use crate::config::{self, Site};
 
@@ -23,7 +23,7 @@ impl Versions {
     /// # Errors
     /// The engine cannot be set up.
     pub fn new(site: &Site) -> anyhow::Result<Versions> {
-        let settings = Settings { live: at_once() + SPARE, ..config::engine_settings(site) };
+        let settings = config::engine_settings_beside(site, at_once() + SPARE);
         Ok(Versions { engine: Engine::new(settings)?, loaded: HashMap::new() })
     }
 

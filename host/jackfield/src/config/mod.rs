@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
-pub use settings::{engine_settings, folder_settings, journal_settings, node_settings, server_settings};
+pub use settings::{
+    engine_settings, engine_settings_beside, folder_settings, journal_settings, node_settings, server_settings,
+};
 
 use section::Notes;
 

@@ -271,6 +271,12 @@ impl Site {
         let journal = self.application.options.text(Owner::Application, "orchestration", "journal");
         (journal != "off").then(|| self.application.data.join(journal))
     }
+
+    /// The folder in which the node keeps compiled code; none: it keeps none.
+    pub fn code_cache(&self) -> Option<PathBuf> {
+        let folder = self.application.options.text(Owner::Application, "plugins", "code-cache");
+        (folder != "off").then(|| self.application.data.join(folder))
+    }
 }
 
 impl Queue {

@@ -283,6 +283,11 @@ pub const OPTIONS: &[OptionDefinition] = &[
     OptionDefinition {
         owner: Application,
         section: "plugins",
+        name: "code-cache",
+        kind: Kind::Text { default: "code-cache" },
+        takes_effect: TakesEffect::Restart,
+        text: "Folder in which the compiled code of plugins is kept, so that the next start need not compile it; a relative path begins at the data folder. Nobody but the node's user may write to it. off: each start compiles.",
+    },
         name: "arrival",
         kind: Kind::Word { default: "at-once", of: &["at-once", "canary", "shadow", "waits"] },
         takes_effect: TakesEffect::Restart,

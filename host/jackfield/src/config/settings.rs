@@ -198,6 +198,7 @@ pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
             "turns-without-checkpoint",
         ))
         .unwrap_or(1),
+        code_cache: site.code_cache(),
         ..jackfield_strategy::Settings::default()
     }
 }
@@ -231,6 +232,14 @@ pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
     }
 }
 
+/// What the engine of a command beside the node is told: so many live instances, and the node's cache of
+/// compiled code where there is one already. It makes none, which would belong to whoever calls.
+pub fn engine_settings_beside(site: &Site, live: usize) -> jackfield_strategy::Settings {
+    let settings = engine_settings(site);
+    let code_cache = settings.code_cache.filter(|folder| folder.is_dir());
+    jackfield_strategy::Settings { live, code_cache, ..settings }
+}
+
 /// How the node keeps its journal.
 pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
     let application = &site.application;
@@ -242,7 +251,14 @@ pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+
+    /// The one default that differs: the program has a folder to keep code in.
+    fn engine_defaults(code_cache: impl Into<PathBuf>) -> jackfield_strategy::Settings {
+        jackfield_strategy::Settings { code_cache: Some(code_cache.into()), ..Default::default() }
+    }
 
     #[test]
     fn options_left_out_are_the_defaults_of_the_crates() {
@@ -250,7 +266,7 @@ mod tests {
         assert_eq!(timers(&defaults), server::Timers::default());
         assert_eq!(limits(&defaults), server::Limits::default());
         assert_eq!(node_options(&defaults), jackfield_node::Options::default());
-        assert_eq!(engine_settings(&Site::default()), jackfield_strategy::Settings::default());
+        assert_eq!(engine_settings(&Site::default()), engine_defaults("code-cache"));
         assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
         assert_eq!(folder_settings(&Site::default(), false).rollouts, Rollouts::default());
     }
@@ -260,8 +276,9 @@ mod tests {
         let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/site/jackfield.toml");
         let (site, _) = crate::config::load(&sample).expect("the sample is right");
         assert_eq!(node_options(&site.application.options), jackfield_node::Options::default());
-        assert_eq!(engine_settings(&site), jackfield_strategy::Settings::default());
         assert_eq!(folder_settings(&site, false).rollouts.default, Rollout::default());
+        let data = &site.application.data;
+        assert_eq!(engine_settings(&site), engine_defaults(data.join("code-cache")));
         let name = &site.application.name;
         assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
         assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));

@@ -1,17 +1,11 @@
 //! What is no plugin is refused, with a text that says what is wrong and what to do.
 
-use jackfield_strategy::{Engine, LoadError};
-
 use crate::support::{engine, guest, plugin};
 
 async fn refusal(name: &str) -> String {
     let error = engine().load(&guest(name)).await.expect_err("a refusal").to_string();
     assert!(error.contains(&format!("{name}.wasm: ")), "names the file: {error}");
     error
-}
-
-async fn refusal_of_bytes(engine: &Engine, bytes: &[u8]) -> LoadError {
-    engine.load_bytes("memory", bytes).await.expect_err("a refusal")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,29 +15,6 @@ async fn a_good_plugin_says_who_it_is() {
     assert_eq!(plugin.capabilities(), ["routing"]);
     assert_eq!(plugin.digest().len(), 64);
     assert!(plugin.origin().ends_with("driver.wasm"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_component_is_told_apart() {
-    let text = |error: LoadError| error.to_string();
-    let engine = engine();
-    let not_wasm = text(refusal_of_bytes(engine, b"#!/bin/sh\n").await);
-    assert_eq!(not_wasm, "memory: not a Wasm file; build a component for the target wasm32-wasip2");
-    assert!(matches!(refusal_of_bytes(engine, b"").await, LoadError::NotWasm { .. }));
-    let core = text(refusal_of_bytes(engine, b"\0asm\x01\0\0\0").await);
-    assert_eq!(core, "memory: a core module and not a component; build it for the target wasm32-wasip2");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_cut_short_anywhere_is_refused() {
-    let bytes = std::fs::read(guest("echo")).expect("a guest");
-    for part in [9, bytes.len() / 7, bytes.len() / 2, bytes.len() - 1] {
-        let error = refusal_of_bytes(engine(), &bytes[..part]).await;
-        assert!(matches!(error, LoadError::Invalid { .. }), "{part} of {}: {error}", bytes.len());
-        assert!(error.to_string().starts_with("memory: damaged, or written only in part: "), "{error}");
-    }
-    let error = refusal_of_bytes(engine(), &bytes[..8]).await;
-    assert!(matches!(error, LoadError::MissingExport { .. }), "an empty component: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

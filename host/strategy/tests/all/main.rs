@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod capacity;
+mod compiling;
 mod cost;
 mod hostile;
 mod loading;
+mod refusals;
 mod sandbox;
 mod support;
 mod survival;

@@ -6,6 +6,7 @@
 mod engine;
 mod isolation;
 mod measure;
+mod plugins;
 mod resume;
 mod throughput;
 mod waiting;
@@ -50,14 +51,18 @@ impl Figure {
 
 /// Names of the benchmarks, in the order in which they run. `waiting` looks at all memory of the process, and
 /// comes before the others leave something behind.
-const NAMES: [&str; 9] =
-    ["waiting", "instantiate", "turn", "memory", "resume", "isolation", "floor", "server", "end-to-end"];
+const NAMES: [&str; 10] =
+    ["waiting", "instantiate", "turn", "memory", "plugins", "resume", "isolation", "floor", "server", "end-to-end"];
 
 /// Run the benchmarks.
 ///
 /// # Errors
 /// A guest is missing, or the folder cannot be written.
 pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
+    if let Some(folder) = &arguments.load {
+        plugins::load(folder).await?;
+        return Ok(Exit::Done);
+    }
     let wanted: Vec<&str> =
         NAMES.into_iter().filter(|name| arguments.only.as_ref().is_none_or(|only| name.contains(only))).collect();
     if wanted.is_empty() {
@@ -72,6 +77,7 @@ pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
             "instantiate" => engine::instantiate(&arguments).await,
             "turn" => engine::warm_turn(&arguments).await,
             "memory" => engine::memory(&arguments).await,
+            "plugins" => plugins::plugins(&arguments).await,
             "resume" => resume::resume(&arguments).await,
             "waiting" => waiting::waiting(&arguments).await,
             "isolation" => isolation::isolation(&arguments).await,

@@ -1,0 +1,259 @@
+//! Loading a plugin: its file is read, its compiled code taken from the cache, or it is checked and compiled;
+//! then it is joined to the host's functions, and asked who it is.
+//!
+//! Nothing a file holds can do harm here: what is not a component of this contract is refused with
+//! what is wrong with it, and `describe` runs under the limits of a session.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::code_cache::InUse;
+use crate::component::{self, Kind};
+use crate::conduct::Conduct;
+use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
+use crate::end::EndReason;
+use crate::engine::Engine;
+use crate::host::wasi;
+use crate::plugin::{Capability, Inner, Plugin};
+use crate::session::{Shared, metered, shortened};
+use crate::state::State;
+
+/// Bytes of a plugin's file. One made from Python has 18 MB.
+const PLUGIN_BYTES: u64 = 128 << 20;
+/// Characters of a plugin's name (contract, `manifest`).
+const NAME_LENGTH: usize = 64;
+/// What the exports of the contract are called.
+const EXPORTS: &[&str] = &["describe", "run"];
+
+/// Why a plugin was refused. Each begins with where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum LoadError {
+    #[error("{origin}: could not be read: {reason}")]
+    Read { origin: String, reason: String },
+    #[error("{origin}: {bytes} bytes; a plugin of its kind has at most {most}")]
+    TooLarge { origin: String, bytes: u64, most: u64 },
+    #[error("{origin}: damaged, or written only in part: {reason}; copy it again")]
+    Incomplete { origin: String, reason: String },
+    #[error("{origin}: not a Wasm file; build a component for the target wasm32-wasip2")]
+    NotWasm { origin: String },
+    #[error("{origin}: a core module and not a component; build it for the target wasm32-wasip2")]
+    CoreModule { origin: String },
+    #[error("{origin}: line {line}, column {column}: {reason}")]
+    Text { origin: String, line: usize, column: usize, reason: String, at_end: bool },
+    #[error("{origin}: damaged, or built wrongly: {reason}, at byte {at}; build it again")]
+    Invalid { origin: String, reason: String, at: u64 },
+    #[error(
+        "{origin}: uses a part of Wasm that strategies do not have: {reason}; build it for the target wasm32-wasip2"
+    )]
+    Unsupported { origin: String, reason: String },
+    #[error("{origin}: cannot be compiled for this host: {reason}")]
+    Compile { origin: String, reason: String },
+    #[error("{origin}: imports `{import}`, which strategies do not have; they have {PACKAGE} and WASI 0.2")]
+    UnknownImport { origin: String, import: String },
+    #[error(
+        "{origin}: imports `{import}`, built for version {found} of the contract; this host serves {}; rebuild it",
+        VERSIONS.join(", ")
+    )]
+    OtherVersion { origin: String, import: String, found: String },
+    #[error("{origin}: does not export `{export}`; export the world `strategy` of {PACKAGE}")]
+    MissingExport { origin: String, export: String },
+    #[error("{origin}: does not fit the contract: {reason}")]
+    DoesNotFit { origin: String, reason: String },
+    #[error("{origin}: `describe` failed: {reason}")]
+    Describe { origin: String, reason: EndReason },
+    #[error("{origin}: {reason}")]
+    Manifest { origin: String, reason: String },
+    #[error("{origin}: names itself `{name}`, as {other} does; give one another name, or take one away")]
+    Duplicate { origin: String, name: String, other: String },
+}
+
+impl LoadError {
+    /// Whether the file may only not be whole yet: somebody may still be writing it, and it is worth another
+    /// look when it has changed. Exports come last: cut between two sections a component lacks them.
+    pub fn is_incomplete(&self) -> bool {
+        use LoadError::{Incomplete, MissingExport, Text};
+        matches!(self, Incomplete { .. } | MissingExport { .. } | Text { at_end: true, .. })
+    }
+}
+
+/// What can be linked.
+struct Compiled {
+    component: Component,
+    /// How long compiling took; none: it came out of the cache.
+    took: Option<Duration>,
+    kept: Option<InUse>,
+}
+
+impl Engine {
+    /// Loads a plugin from its file: a component, or one written as text.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file, and what to do.
+    pub async fn load(&self, path: &Path) -> Result<Plugin, LoadError> {
+        let origin = path.display().to_string();
+        let (path, file): (PathBuf, String) = (path.into(), origin.clone());
+        let bytes = tokio::task::spawn_blocking(move || read(&path, &file))
+            .await
+            .unwrap_or_else(|error| Err(LoadError::Read { origin: origin.clone(), reason: error.to_string() }))?;
+        self.load_bytes(&origin, &bytes).await
+    }
+
+    /// Loads a plugin from its bytes; `origin` names it in errors. Compiles on other threads, a few plugins at
+    /// a time.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, and what to do.
+    pub async fn load_bytes(&self, origin: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let kind = component::kind_of(origin, bytes)?;
+        let bytes: Arc<[u8]> = bytes.into();
+        let (digest, found) = self.look_up(origin, &bytes).await?;
+        let compiled = match found {
+            Some(compiled) => compiled,
+            None => self.compile(origin, &bytes, &digest, kind).await?,
+        };
+        let component = self.link(origin, &compiled.component)?;
+        let ty = compiled.component.component_type();
+        let imports = ty.imports(self.wasm()).map(|(import, _)| import.to_owned()).collect();
+        let manifest = self.describe(origin, &component).await?;
+        let capabilities =
+            check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
+        Ok(Plugin::new(Inner {
+            manifest,
+            digest,
+            origin: origin.into(),
+            bytes,
+            imports,
+            capabilities,
+            component,
+            compile_time: compiled.took,
+            _kept: compiled.kept,
+            conduct: Conduct::default(),
+        }))
+    }
+
+    /// Its digest, and what the cache has of it: that was checked when it was compiled.
+    async fn look_up(&self, origin: &str, bytes: &Arc<[u8]>) -> Result<(String, Option<Compiled>), LoadError> {
+        let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
+        let place = self.compiler().place_to_look().await.map_err(failed)?;
+        let (engine, cache, bytes) = (self.wasm().clone(), self.code_cache().cloned(), Arc::clone(bytes));
+        let look = move || {
+            let _place = place;
+            let digest = digest_of(&bytes);
+            let found = cache.and_then(|cache| cache.get(&engine, &digest));
+            (digest, found.map(|(component, kept)| Compiled { component, took: None, kept: Some(kept) }))
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| failed(error.to_string()))
+    }
+
+    /// Checks all of it, compiles it, and keeps its code for the next time.
+    async fn compile(&self, origin: &str, bytes: &Arc<[u8]>, digest: &str, kind: Kind) -> Result<Compiled, LoadError> {
+        let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
+        let (engine, cache, counter) = (self.wasm().clone(), self.code_cache().cloned(), self.compiler().counter());
+        let (bytes, digest, file) = (Arc::clone(bytes), digest.to_owned(), origin.to_owned());
+        let compile = move || {
+            let binary = component::checked(&file, &bytes, kind, engine.get_wasm_features())?;
+            counter.fetch_add(1, Ordering::Relaxed);
+            let begins = Instant::now();
+            let component = Component::from_binary(&engine, &binary)
+                .map_err(|error| LoadError::Compile { origin: file, reason: chain(&error) })?;
+            let took = Some(begins.elapsed());
+            let kept = cache.map(|cache| cache.put(&component, &digest));
+            Ok(Compiled { component, took, kept })
+        };
+        self.compiler().run(compile).await.map_err(failed)?
+    }
+
+    /// Checks what it imports and exports, and joins it to the host's functions.
+    fn link(&self, origin: &str, component: &Component) -> Result<StrategyPre<State>, LoadError> {
+        let misfit = |error: wasmtime::Error| LoadError::DoesNotFit { origin: origin.into(), reason: chain(&error) };
+        let ty = component.component_type();
+        let mut linker = self.linker().clone();
+        for (import, item) in ty.imports(self.wasm()) {
+            if let Some(found) = contract_version(import) {
+                if !VERSIONS.contains(&found) {
+                    let (origin, import, found) = (origin.into(), import.into(), found.into());
+                    return Err(LoadError::OtherVersion { origin, import, found });
+                }
+            } else if wasi::is_known(import) && matches!(item.ty, ComponentItem::ComponentInstance(_)) {
+                wasi::define(&mut linker, import).map_err(misfit)?;
+            } else {
+                return Err(LoadError::UnknownImport { origin: origin.into(), import: import.into() });
+            }
+        }
+        for &export in EXPORTS {
+            if ty.get_export(self.wasm(), export).is_none() {
+                return Err(LoadError::MissingExport { origin: origin.into(), export: export.into() });
+            }
+        }
+        linker.define_unknown_imports_as_traps(component).map_err(misfit)?;
+        linker.instantiate_pre(component).and_then(StrategyPre::new).map_err(misfit)
+    }
+
+    /// Asks it who it is, in an instance of its own.
+    async fn describe(&self, origin: &str, component: &StrategyPre<State>) -> Result<Manifest, LoadError> {
+        let failed = |reason| LoadError::Describe { origin: origin.into(), reason };
+        let _place = self.describing().acquire().await.map_err(|error| failed(EndReason::Killed(error.to_string())))?;
+        let shared = Arc::new(Shared::new("describe".into(), 0));
+        let mut store = self.store(State::of_description(self, origin, Arc::clone(&shared)));
+        let described = metered(Arc::clone(&shared), async {
+            let strategy = component.instantiate_async(&mut store).await?;
+            strategy.call_describe(&mut store).await
+        })
+        .await;
+        described.map_err(|error| failed(store.data_mut().reason_of(error)))
+    }
+}
+
+fn read(path: &Path, origin: &str) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |error: std::io::Error| LoadError::Read { origin: origin.into(), reason: error.to_string() };
+    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > PLUGIN_BYTES {
+        return Err(LoadError::TooLarge { origin: origin.into(), bytes, most: PLUGIN_BYTES });
+    }
+    std::fs::read(path).map_err(unreadable)
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut digest, byte| {
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    })
+}
+
+/// The version of the contract an import is of: none when it is of something else.
+pub(crate) fn contract_version(import: &str) -> Option<&str> {
+    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@').map_or("", |(_, version)| version))
+}
+
+/// The manifest's capabilities, when it is in order.
+fn check_manifest(manifest: &Manifest) -> Result<Vec<Capability>, String> {
+    let Manifest { name, capabilities, .. } = manifest;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if name.is_empty() || name.len() > NAME_LENGTH || !name.chars().all(allowed) {
+        let name = shortened(name.clone());
+        return Err(format!("its name is {name:?}; it must be 1 to {NAME_LENGTH} of A-Z a-z 0-9 _ . -"));
+    }
+    capabilities
+        .iter()
+        .map(|named| {
+            Capability::ALL.iter().copied().find(|capability| capability.name() == named).ok_or_else(|| {
+                let known: Vec<_> = Capability::ALL.iter().map(|capability| capability.name()).collect();
+                format!("names the capability {:?}; there are {}", shortened(named.clone()), known.join(", "))
+            })
+        })
+        .collect()
+}
+
+/// An error with its causes.
+fn chain(error: &wasmtime::Error) -> String {
+    shortened(format!("{error:#}"))
+}

@@ -16,6 +16,7 @@ use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
 use crate::end::EndReason;
 use crate::engine::Engine;
 use crate::host::wasi;
+use crate::policy::Policy;
 use crate::session::{Shared, metered, shortened};
 use crate::state::State;
 
@@ -39,6 +40,7 @@ struct Inner {
     bytes: Arc<[u8]>,
     capabilities: Vec<Capability>,
     component: StrategyPre<State>,
+    policy: Arc<Policy>,
     /// How its sessions have behaved lately.
     conduct: Conduct,
 }
@@ -52,9 +54,9 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    const ALL: &[Capability] = &[Capability::Messages, Capability::Routing, Capability::VirtualQueues];
+    pub const ALL: &[Capability] = &[Capability::Messages, Capability::Routing, Capability::VirtualQueues];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Capability::Messages => "messages",
             Capability::Routing => "routing",
@@ -94,6 +96,11 @@ pub enum LoadError {
     Manifest { origin: String, reason: String },
     #[error("{origin}: names itself `{name}`, as {other} does; give one another name, or take one away")]
     Duplicate { origin: String, name: String, other: String },
+    #[error(
+        "{origin}: plugin `{plugin}` {uses}, which its policy does not allow; to allow it, add \"{capability}\" to \
+         `capabilities` of [[plugin]] `{plugin}`, or of [application.options.strategy] where it has none of its own"
+    )]
+    Forbidden { origin: String, plugin: String, uses: String, capability: String },
 }
 
 impl Plugin {
@@ -135,6 +142,11 @@ impl Plugin {
     /// The file, as it was when it was loaded: what a session is rebuilt with after the file was replaced.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.inner.bytes
+    }
+
+    /// What its sessions may: as it was set when it was loaded.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.inner.policy
     }
 
     pub(crate) fn may(&self, capability: Capability) -> bool {
@@ -203,6 +215,8 @@ impl Engine {
         let manifest = self.describe(origin, &component).await?;
         let capabilities =
             check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
+        let policy = self.policies().of(&manifest.name).clone();
+        self.check_policy(origin, &manifest, &component, &policy)?;
         Ok(Plugin {
             inner: Arc::new(Inner {
                 manifest,
@@ -211,6 +225,7 @@ impl Engine {
                 bytes,
                 capabilities,
                 component,
+                policy: Arc::new(policy),
                 conduct: Conduct::default(),
             }),
         })
@@ -240,6 +255,34 @@ impl Engine {
         }
         linker.define_unknown_imports_as_traps(component).map_err(misfit)?;
         linker.instantiate_pre(component).and_then(StrategyPre::new).map_err(misfit)
+    }
+
+    /// Whether its policy allows what it imports, and what its manifest names.
+    fn check_policy(
+        &self,
+        origin: &str,
+        manifest: &Manifest,
+        component: &StrategyPre<State>,
+        policy: &Policy,
+    ) -> Result<(), LoadError> {
+        let forbidden = |uses: String, capability: &str| LoadError::Forbidden {
+            origin: origin.into(),
+            plugin: manifest.name.clone(),
+            uses,
+            capability: capability.into(),
+        };
+        let ty = component.instance_pre().component().component_type();
+        for (import, _) in ty.imports(self.wasm()) {
+            if let Some(interface) = contract_interface(import)
+                && !policy.allows(interface)
+            {
+                return Err(forbidden(format!("imports `{import}`"), interface));
+            }
+        }
+        match manifest.capabilities.iter().find(|named| !policy.allows(named)) {
+            Some(named) => Err(forbidden(format!("names the capability `{named}`"), named)),
+            None => Ok(()),
+        }
     }
 
     /// Asks it who it is, in an instance of its own.
@@ -280,6 +323,12 @@ fn check_is_component(origin: &str, bytes: &[u8]) -> Result<(), LoadError> {
 fn contract_version(import: &str) -> Option<&str> {
     let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
     Some(interface.split_once('@').map_or("", |(_, version)| version))
+}
+
+/// The interface of the contract an import is of: none when it is of something else.
+fn contract_interface(import: &str) -> Option<&str> {
+    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@').map_or(interface, |(interface, _)| interface))
 }
 
 /// The manifest's capabilities, when it is in order.

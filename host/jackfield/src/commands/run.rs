@@ -37,6 +37,7 @@ pub async fn run(global: &Global, arguments: Run) -> anyhow::Result<Exit> {
 
     control::must_be_free(&site.control_socket()).await?;
     let engine = Engine::new(config::engine_settings(&site))?;
+    engine.set_policies(config::policies(&site));
     let plugins = load_plugins(&site, &engine).await?;
     // Before anything else is up: most of what can be wrong with a start is wrong with the journal.
     let journal = journal::open(&site).await?;

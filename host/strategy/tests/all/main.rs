@@ -7,6 +7,7 @@ mod capacity;
 mod cost;
 mod hostile;
 mod loading;
+mod policy;
 mod sandbox;
 mod support;
 mod survival;

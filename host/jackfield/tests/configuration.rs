@@ -186,6 +186,101 @@ fn the_options_of_sessions_and_of_their_journal() {
     );
 }
 
+/// Adds what is said of the plugin `triage`.
+fn with_plugin(lines: &str) -> String {
+    with("[[media-type]]", &format!("[[plugin]]\nname = \"triage\"\n{lines}\n[[media-type]]"))
+}
+
+#[test]
+fn a_plugin_may_have_limits_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = "[application.options.strategy]\ncapabilities = []\nmax-sessions = 1000000\nlog-limit = 1\n\
+                 session-cpu-limit = 0\nrequests-per-second = 0\nhttp-hosts = []\n\
+                 [[plugin]]\nname = \"triage\"\ncapabilities = [\"messages\", \"virtual-queues\"]\n\
+                 http-hosts = [\"api.example.com\", \"*.example.com:8443\"]\nmemory-limit = 4096\nturn-cpu-limit = 10\n\
+                 session-cpu-limit = 86400000\nrequests-per-turn = 1\nrequests-per-second = 1000000\nmax-sessions = 0\n\
+                 log-limit = 1048576\n[[plugin]]\nname = \"other\"\n[[strategy]]\nname = \"Other\"\nplugin = \"other\"\n\
+                 [[submitter]]\nname = \"other\"\nview = \"all\"\nstrategy = \"Other\"\n[[media-type]]";
+    let (code, text) = check(folder.path(), &RIGHT.replacen("[[media-type]]", lines, 1), &["--strict"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn the_limits_of_a_plugin_have_the_ranges_and_units_of_the_options_they_override() {
+    for (line, parts) in [
+        ("memory-limit = 0", ["41:16: error", "`memory-limit` is out of range", "from 1 to 4096 MiB; default 64"]),
+        (
+            "turn-cpu-limit = 9",
+            ["41:18: error", "`turn-cpu-limit` is out of range", "from 10 to 600000 milliseconds; default 1000"],
+        ),
+        (
+            "session-cpu-limit = -1",
+            ["41:21: error", "`session-cpu-limit` is out of range", "from 0 to 86400000 milliseconds; default 60000"],
+        ),
+        ("log-limit = 0", ["41:13: error", "`log-limit` is out of range", "from 1 to 1048576 KiB; default 64"]),
+        ("max-sessions = 1.5", ["41:16: error", "`max-sessions` must be a whole number", "default 0"]),
+        ("requests-per-second = \"1\"", ["41:23: error", "`requests-per-second` must be a whole number", "default 0"]),
+    ] {
+        says(&with_plugin(line), &parts);
+    }
+}
+
+#[test]
+fn what_a_plugin_may_use_is_told_by_words_that_are_known() {
+    says(
+        &with_plugin("capabilities = [\"routing\", \"mesages\"]"),
+        &[
+            "jackfield.toml:41:28: error",
+            "`mesages` cannot be in `capabilities`",
+            "not one of them",
+            "did you mean `messages`?",
+        ],
+    );
+    says(
+        &with_plugin("capabilities = \"routing\""),
+        &["jackfield.toml:41:16: error", "`capabilities` must be a list of texts", "this is text"],
+    );
+    says(
+        &with_plugin("http-hosts = [\"https://api.example.com/\"]"),
+        &[
+            "jackfield.toml:41:15: error",
+            "cannot be in `http-hosts`",
+            "not a host",
+            "write it as in \"api.example.com\"",
+        ],
+    );
+    // As what every plugin may the same is checked.
+    says(
+        &with("poison-limit = 5", "[application.options.strategy]\ncapabilities = [5]"),
+        &["jackfield.toml:9:17: error", "`capabilities` must be a list of texts", "this is a whole number"],
+    );
+}
+
+#[test]
+fn keys_and_names_of_plugins() {
+    says(
+        &with_plugin("memory-limits = 64"),
+        &["jackfield.toml:41:1: error", "unknown key `memory-limits` in [[plugin]]", "did you mean `memory-limit`?"],
+    );
+    // What concerns no single plugin.
+    says(&with_plugin("live-sessions = 64"), &["unknown key `live-sessions` in [[plugin]]"]);
+    says(&with_plugin("[[plugin]]\nname = \"triage\""), &["two objects [[plugin]] are called `triage`", "again here"]);
+    says(&with("[[media-type]]", "[[plugin]]\nmemory-limit = 64\n[[media-type]]"), &["[[plugin]] has no `name`"]);
+}
+
+#[test]
+fn a_plugin_that_no_strategy_runs_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = RIGHT.replacen("[[media-type]]", "[[plugin]]\nname = \"triag\"\n[[media-type]]", 1);
+    let (code, said) = check(folder.path(), &text, &[]);
+    assert_eq!(code, 0, "{said}");
+    says(
+        &said,
+        &["jackfield.toml:40:8: warning\n", "no strategy runs plugin `triag`", "did you mean `triage`?", "1 warning"],
+    );
+    assert_eq!(check(folder.path(), &text, &["--strict"]).0, 2);
+}
+
 #[test]
 fn the_journal_is_no_servers_store() {
     says(

@@ -189,4 +189,15 @@ fn options_are_listed_from_the_table_that_checks_them() {
     let options = json_lines(&output.stdout);
     let option = options.iter().find(|option| option["name"] == "mcr-pull-after-error-timeout").expect("the option");
     assert_eq!((&option["default"], &option["min"], &option["max"]), (&120.into(), &60.into(), &3600.into()));
+    let option = options.iter().find(|option| option["name"] == "capabilities").expect("the option");
+    assert_eq!((&option["default"], &option["perPlugin"]), (&option["words"], &true.into()));
+    assert!(option["words"].as_array().is_some_and(|words| words.contains(&"messages".into())), "{option}");
+    let text = output_text(&jackfield().arg("options").output().expect("runs"));
+    for part in [
+        "capabilities = [\"messages\", ",
+        "    1 to 4096 MiB; a change counts after a restart; a [[plugin]] may have its own\n",
+        "http-hosts = []\n",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
 }

@@ -94,7 +94,14 @@ impl Node {
             pause_max: options.reconnect_max,
         };
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
-        let pulls = Arc::new(Pulls::new(PullScheduler::new(pull_options, &limits, &pairs)));
+        let mut scheduler = PullScheduler::new(pull_options, &limits, &pairs);
+        let strategies = &settings.strategies;
+        scheduler.set_plugins(
+            strategies
+                .iter()
+                .map(|strategy| strategies.iter().take_while(|other| other.plugin != strategy.plugin).count()),
+        );
+        let pulls = Arc::new(Pulls::new(scheduler));
 
         let (shadows, comparing) =
             journal.as_ref().map(|journal| Shadows::new(engine.clone(), plugins.clone(), journal.clone())).unzip();

@@ -4,7 +4,8 @@
 //! is held open. A pull reserves room for what it asks, so that the node never gets more than it can
 //! take:
 //!
-//! * sessions + what held pulls ask for ≤ the node's sessions, and the same for each strategy;
+//! * sessions + what held pulls ask for ≤ the node's sessions, and the same for each strategy, and for all
+//!   strategies together that run one plugin;
 //! * strategies whose sessions misbehave again and again have half of the node's room between them, so
 //!   that sessions that never end do not fill the node: the others always have the other half;
 //! * where room is scarce it is shared out evenly, who has waited longest comes first, and pulls are
@@ -103,6 +104,10 @@ struct Room {
     asked: usize,
     plugin: bool,
     misbehaves: bool,
+    /// Strategies of one number run the same plugin.
+    plugin_number: usize,
+    /// The most sessions of that plugin.
+    plugin_max: usize,
 }
 
 impl Room {
@@ -126,9 +131,17 @@ pub(crate) struct PullScheduler {
 
 impl PullScheduler {
     /// `strategies`: the most sessions of each, 0 for no bound of its own. `pulls`: the pairs of link
-    /// and strategy, by index. Every link is down.
+    /// and strategy, by index. Every link is down, and every strategy has a plugin of its own.
     pub fn new(options: PullOptions, strategies: &[usize], pulls: &[(usize, usize)]) -> PullScheduler {
-        let room = |max| Room { max, sessions: 0, asked: 0, plugin: true, misbehaves: false };
+        let room = |plugin_number, max| Room {
+            max,
+            sessions: 0,
+            asked: 0,
+            plugin: true,
+            misbehaves: false,
+            plugin_number,
+            plugin_max: usize::MAX,
+        };
         PullScheduler {
             options,
             entries: pulls
@@ -144,8 +157,12 @@ impl PullScheduler {
                     problem: String::new(),
                 })
                 .collect(),
-            strategies: strategies.iter().map(|&max| room(if max == 0 { options.max_sessions } else { max })).collect(),
-            node: room(options.max_sessions),
+            strategies: strategies
+                .iter()
+                .enumerate()
+                .map(|(index, &max)| room(index, if max == 0 { options.max_sessions } else { max }))
+                .collect(),
+            node: room(0, options.max_sessions),
             stopped: false,
             held: false,
             sequence: 0,
@@ -173,6 +190,20 @@ impl PullScheduler {
                     entry.up = false;
                 }
             }
+        }
+    }
+
+    /// Which plugin each strategy runs: the same number for the same one.
+    pub fn set_plugins(&mut self, numbers: impl IntoIterator<Item = usize>) {
+        for (room, number) in self.strategies.iter_mut().zip(numbers) {
+            room.plugin_number = number;
+        }
+    }
+
+    /// The most sessions of the strategy's plugin, in all strategies that run it; none: no bound of its own.
+    pub fn set_plugin_max(&mut self, strategy: usize, max: Option<usize>) {
+        if let Some(room) = self.strategies.get_mut(strategy) {
+            room.plugin_max = max.unwrap_or(usize::MAX);
         }
     }
 
@@ -208,13 +239,15 @@ impl PullScheduler {
         let ready: Vec<usize> = (0..self.entries.len()).filter(|&index| self.is_ready(index, now)).collect();
         let index = *ready.iter().min_by_key(|&&index| self.entries.get(index).map(|entry| entry.since))?;
         let entry = self.entries.get(index)?;
-        let left = self.left(entry.strategy);
         let share = |left: usize, among: usize| (left / among.max(1)).max(1).min(left);
-        let rivals = ready
-            .iter()
-            .filter(|&&other| self.entries.get(other).is_some_and(|o| o.strategy == entry.strategy))
-            .count();
-        let fair = share(self.node.left(), ready.len()).min(share(left, rivals));
+        let rivals = |is_one: &dyn Fn(usize) -> bool| {
+            ready.iter().filter(|&&other| self.entries.get(other).is_some_and(|other| is_one(other.strategy))).count()
+        };
+        let of_strategy = rivals(&|other| other == entry.strategy);
+        let of_plugin = rivals(&|other| self.run_the_same(other, entry.strategy));
+        let fair = share(self.node.left(), ready.len())
+            .min(share(self.left(entry.strategy), of_strategy))
+            .min(share(self.left_of_plugin(entry.strategy), of_plugin));
         let count = fair.min(self.options.pull_count);
         if count == 0 {
             return None;
@@ -337,7 +370,23 @@ impl PullScheduler {
                 }
                 && self.strategies.get(entry.strategy).is_some_and(|room| room.plugin)
                 && self.left(entry.strategy) > 0
+                && self.left_of_plugin(entry.strategy) > 0
         })
+    }
+
+    fn run_the_same(&self, strategy: usize, other: usize) -> bool {
+        let number = |strategy: usize| self.strategies.get(strategy).map(|room| room.plugin_number);
+        strategy == other || number(strategy) == number(other)
+    }
+
+    /// Sessions that may be added to the strategy's, as far as its plugin's bound goes.
+    fn left_of_plugin(&self, strategy: usize) -> usize {
+        let Some(room) = self.strategies.get(strategy) else { return 0 };
+        if room.plugin_max == usize::MAX {
+            return usize::MAX;
+        }
+        let siblings = self.strategies.iter().filter(|other| other.plugin_number == room.plugin_number);
+        room.plugin_max.saturating_sub(siblings.map(|other| other.sessions + other.asked).sum())
     }
 
     /// Sessions that may be added to the strategy's, as far as its own bounds go.

@@ -131,6 +131,37 @@ fn strategies_that_misbehave_leave_half_of_the_node_to_the_others() {
 }
 
 #[test]
+fn strategies_of_one_plugin_have_its_room_together() {
+    let mut scheduler = PullScheduler::new(options(100, 10), &[0, 0, 0], &[(0, 0), (0, 1), (0, 2), (1, 0)]);
+    scheduler.set_plugins([0, 0, 1]);
+    for strategy in 0..2 {
+        scheduler.set_plugin_max(strategy, Some(7));
+    }
+    scheduler.resumed(1);
+    scheduler.link_up(0);
+    scheduler.link_up(1);
+    let now = Instant::now();
+    let pulls = all(&mut scheduler, now);
+    let asked = pulls.iter().map(|pull| (pull.link, pull.strategy, pull.count)).collect::<Vec<_>>();
+    // One of the seven goes on from the journal; three pulls share the other six. The third strategy has its own.
+    assert_eq!(asked, [(0, 0, 2), (0, 1, 2), (0, 2, 10), (1, 0, 2)]);
+    for pull in &pulls {
+        assert!(scheduler.answered(pull.id, now, pull.count));
+    }
+    assert!(all(&mut scheduler, now).iter().all(|pull| pull.strategy == 2));
+    assert!(scheduler.status(now).iter().all(|(_, strategy, doing, _)| *strategy == 2 || *doing == Doing::Full));
+    // Whichever of its sessions ends makes room for any of them.
+    scheduler.session_ended(1);
+    assert_eq!(all(&mut scheduler, now).iter().map(|pull| pull.count).sum::<usize>(), 1);
+    // A bound that is lower than what there is ends nobody.
+    scheduler.set_plugin_max(0, Some(1));
+    scheduler.set_plugin_max(1, Some(1));
+    scheduler.link_down(0);
+    scheduler.link_up(0);
+    assert!(all(&mut scheduler, now).iter().all(|pull| pull.strategy == 2));
+}
+
+#[test]
 fn an_empty_answer_that_was_not_held_is_no_busy_loop() {
     let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
     scheduler.link_up(0);
@@ -181,10 +212,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn never_too_much_never_in_a_rest_and_nobody_is_forgotten(
-        max in 1..12usize, pull_count in 1..6usize, limits in prop::array::uniform3(0..5usize), steps in steps()
+        max in 1..12usize, pull_count in 1..6usize, limits in prop::array::uniform3(0..5usize),
+        // Of the plugin that the first two strategies run.
+        plugin_max in prop::option::of(1..6usize), steps in steps()
     ) {
         let entries: Vec<(usize, usize)> = (0..2).flat_map(|link| (0..3).map(move |strategy| (link, strategy))).collect();
         let mut scheduler = PullScheduler::new(options(max, pull_count), &limits, &entries);
+        scheduler.set_plugins([0, 0, 2]);
+        scheduler.set_plugin_max(0, plugin_max);
+        scheduler.set_plugin_max(1, plugin_max);
         let mut now = Instant::now();
         let mut up = [false; 2];
         let mut open: Vec<Pull> = Vec::new();
@@ -231,6 +267,8 @@ proptest! {
                 let asked: usize = open.iter().filter(|p| p.strategy == strategy).map(|p| p.count).sum();
                 prop_assert!(asked + sessions <= limit(strategy));
             }
+            let asked: usize = open.iter().filter(|pull| pull.strategy < 2).map(|pull| pull.count).sum();
+            prop_assert!(asked + sessions[0] + sessions[1] <= plugin_max.unwrap_or(usize::MAX));
         }
         // When the faults stop, everybody is pulled: all sessions end, each pull takes one and its session ends.
         for (link, up) in up.iter().enumerate() { if !up { scheduler.link_up(link); } }

@@ -84,6 +84,7 @@ pub(crate) async fn run(
                 let mut scheduler = pulls.lock();
                 scheduler.set_plugin(index, present);
                 scheduler.set_misbehaves(index, plugin.as_ref().is_some_and(|plugin| plugin.misbehaves()));
+                scheduler.set_plugin_max(index, plugin.as_ref().and_then(|plugin| plugin.policy().max_sessions));
             }
             let Some(warned) = warned.get_mut(index) else { continue };
             if !present && !*warned {

@@ -7,7 +7,7 @@ use jackfield_protocol::ErrorCode;
 
 use crate::clock::SessionClock;
 use crate::contract::{Event, Failure, KvPair, Level, RequestId, TimerId, check_pairs, failure};
-use crate::end::EndReason;
+use crate::end::{EndReason, Limit};
 use crate::engine::Engine;
 use crate::journal::{Journal, JournalError};
 use crate::plugin::{Capability, Plugin};
@@ -16,7 +16,7 @@ use crate::replay::{Difference, Replay, Step};
 use crate::request::Request;
 use crate::session::{Facts, Shared};
 use crate::standing::Standing;
-use crate::state::Ending;
+use crate::state::{Ending, past};
 
 /// Bytes of a checkpoint (contract, `session.checkpoint`).
 pub(crate) const CHECKPOINT_BYTES: usize = 1 << 20;
@@ -122,6 +122,12 @@ impl Active {
         self.waking || self.replay.is_some()
     }
 
+    /// Whether the limits of its policy hold for what it does: what is recorded was judged when it happened
+    /// first. One that failed is to fail again.
+    pub fn is_judged(&self) -> bool {
+        !self.waking && self.replay.as_ref().is_none_or(Replay::is_to_fail)
+    }
+
     /// The turn in which it failed, as far as it came.
     pub fn failed_turn(&mut self) -> Option<Turn> {
         (!self.is_again()).then(|| std::mem::take(&mut self.turn))
@@ -144,8 +150,17 @@ impl Active {
         self.is_awake("asked for something")?;
         let id = self.standing.next_request();
         self.charge(request.bytes())?;
-        if self.standing.untold() >= self.engine.settings().requests_waiting {
-            return Err(Ending::Over(EndReason::TooManyRequests).into());
+        let in_second = self.standing.count_request(self.turn.clock);
+        if self.is_judged() {
+            let most = self.engine.settings().requests_waiting;
+            if self.standing.untold() >= most {
+                return Err(past(Limit::RequestsWaiting(most)));
+            }
+            if let Some(most) = self.plugin.policy().requests_per_second
+                && in_second > most
+            {
+                return Err(past(Limit::RequestsPerSecond(most)));
+            }
         }
         match allowed {
             Ok(()) => {
@@ -243,13 +258,15 @@ impl Active {
 
     /// Counts what the turn will keep.
     fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        let settings = self.engine.settings();
         self.asked += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.asked > settings.requests_per_turn || self.bytes > settings.request_bytes_per_turn {
-            return Err(Ending::Over(EndReason::TooManyRequests).into());
+        let (most, most_bytes) =
+            (self.plugin.policy().requests_per_turn, self.engine.settings().request_bytes_per_turn);
+        match self.is_judged() {
+            true if self.asked > most => Err(past(Limit::RequestsPerTurn(most))),
+            true if self.bytes > most_bytes => Err(past(Limit::RequestBytes(most_bytes))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn is_awake(&self, what: &str) -> wasmtime::Result<()> {

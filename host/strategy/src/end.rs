@@ -14,7 +14,8 @@ pub struct SessionEnd {
     pub turns: u64,
     /// CPU time of the session: its instance, and the host's work for it.
     pub cpu: Duration,
-    /// The turn in which it failed, as far as it came; it left nothing behind.
+    /// The turn in which it failed, as far as it came; it left nothing behind. None also where what it did
+    /// before is to blame: run again, this turn alone would not fail.
     pub failed_turn: Option<Box<Turn>>,
 }
 
@@ -37,15 +38,9 @@ pub enum EndReason {
     /// The instance trapped, called `exit`, or could not be made.
     #[error("{0}")]
     Trapped(String),
-    /// One turn ran for longer than [`Settings::turn_cpu`](crate::Settings::turn_cpu).
-    #[error("ran for too long without waiting in `events.next`")]
-    OutOfTime,
-    /// It wanted more than [`Settings::memory_bytes`](crate::Settings::memory_bytes).
-    #[error("wanted more memory than a session may have")]
-    OutOfMemory,
-    /// More requests in one turn, or waiting for their outcome, than a session may have.
-    #[error("made more requests than a session may have under way")]
-    TooManyRequests,
+    /// It went past this limit. The turn in which it did left nothing behind.
+    #[error("{0}")]
+    PastLimit(Limit),
     /// More events waited for it than [`Settings::events_waiting`](crate::Settings::events_waiting).
     #[error("did not read its events")]
     NotReading,
@@ -66,6 +61,36 @@ pub enum EndReason {
     TooManyTurns(u64),
 }
 
+/// A limit of one session, with its value and, where it can be set, its key in `jackfield.toml`: in
+/// `[application.options.strategy]` for all plugins, in a `[[plugin]]` for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// [`Policy::turn_cpu`](crate::Policy::turn_cpu)
+    #[error("it ran for more than {} ms without waiting in `events.next` (`turn-cpu-limit`)", .0.as_millis())]
+    TurnCpu(Duration),
+    /// [`Policy::session_cpu`](crate::Policy::session_cpu)
+    #[error("its turns ran for more than {} ms in all (`session-cpu-limit`)", .0.as_millis())]
+    SessionCpu(Duration),
+    /// [`Policy::memory_bytes`](crate::Policy::memory_bytes), in bytes.
+    #[error("it wanted more than {} MiB of memory (`memory-limit`)", .0 >> 20)]
+    Memory(usize),
+    /// Elements of one table.
+    #[error("it wanted a table of more than {0} elements")]
+    TableElements(usize),
+    /// [`Policy::requests_per_turn`](crate::Policy::requests_per_turn)
+    #[error("it made more than {0} requests in one turn (`requests-per-turn`)")]
+    RequestsPerTurn(usize),
+    /// [`Policy::requests_per_second`](crate::Policy::requests_per_second)
+    #[error("it made more than {0} requests in a second (`requests-per-second`)")]
+    RequestsPerSecond(usize),
+    /// [`Settings::request_bytes_per_turn`](crate::Settings::request_bytes_per_turn)
+    #[error("its requests of one turn had more than {0} bytes")]
+    RequestBytes(usize),
+    /// [`Settings::requests_waiting`](crate::Settings::requests_waiting)
+    #[error("more than {0} of its requests had no outcome yet")]
+    RequestsWaiting(usize),
+}
+
 impl EndReason {
     /// Whether the strategy is to blame, so that the interactions it held count as failed in it.
     /// A session the host ended, or whose turn the host could not record, has not failed.
@@ -74,5 +99,10 @@ impl EndReason {
             self,
             EndReason::Finished | EndReason::Killed(_) | EndReason::TurnNotRecorded(_) | EndReason::NotRebuilt(_)
         )
+    }
+
+    /// Whether the turn in which it failed fails again when it is run again.
+    pub(crate) fn is_of_its_turn(&self) -> bool {
+        self.is_failure() && !matches!(self, EndReason::PastLimit(Limit::SessionCpu(_)))
     }
 }

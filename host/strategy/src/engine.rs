@@ -4,7 +4,7 @@
 //! Settings of the pools follow what was measured for instances of this size: memory reset by
 //! looking which pages were touched, copy-on-write images, epochs and not fuel for interruption.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -18,6 +18,7 @@ use crate::code_cache::CodeCache;
 use crate::compile::Compiler;
 use crate::contract::Strategy;
 use crate::long_turn;
+use crate::policy::Policies;
 use crate::session::{Session, SessionStart, spawn};
 use crate::settings::Settings;
 use crate::state::{CORE_INSTANCES, State, TABLE_ELEMENTS, TABLES};
@@ -41,6 +42,8 @@ struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<State>,
     settings: Arc<Settings>,
+    /// Of plugins that are loaded from here on.
+    policies: RwLock<Arc<Policies>>,
     cache: Cache,
     describing: Semaphore,
     compiler: Compiler,
@@ -67,7 +70,8 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Sets up the pools and starts the thread that ticks.
+    /// Sets up the pools and starts the thread that ticks. Plugins have the policy that is the default, until
+    /// [others are set](Self::set_policies).
     ///
     /// # Errors
     /// When the machine has no address space for the pools, or no more threads.
@@ -92,6 +96,7 @@ impl Engine {
                 linker,
                 cache: Cache::new(capacity),
                 settings: Arc::new(settings),
+                policies: RwLock::default(),
                 describing: Semaphore::new(DESCRIBING),
                 compiler: Compiler::start()?,
                 code_cache,
@@ -123,6 +128,16 @@ impl Engine {
     /// Outside of a tokio runtime.
     pub fn start(&self, start: SessionStart) -> Session {
         spawn(self.clone(), start)
+    }
+
+    /// Sets what plugins may that are loaded from here on. Those that are loaded already keep what they have.
+    pub fn set_policies(&self, policies: Policies) {
+        *self.inner.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    }
+
+    /// What plugins may that are loaded now.
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.inner.policies.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn cache(&self) -> &Cache {

@@ -15,7 +15,7 @@
 //! to do again is rebuilt by running its strategy over its recorded turns ([`History`]).
 //!
 //! However a strategy behaves, only its own session ends: see [`EndReason`] for how, and
-//! [`Settings`] for the bounds.
+//! [`Policy`] and [`Settings`] for the bounds.
 
 mod active;
 mod cache;
@@ -37,22 +37,25 @@ mod look;
 mod meter;
 mod output;
 mod plugin;
+mod policy;
 mod random;
 mod record;
 mod replay;
 mod request;
+mod second;
 mod session;
 mod settings;
 mod standing;
 mod state;
 mod timers;
 
-pub use end::{EndReason, SessionEnd};
+pub use end::{EndReason, Limit, SessionEnd};
 pub use engine::{Engine, EngineError};
 pub use journal::{Journal, JournalError, Recording};
 pub use load::LoadError;
 pub use look::{Look, Looked};
 pub use plugin::Plugin;
+pub use policy::{CAPABILITIES, Policies, Policy};
 pub use record::{Checkpoint, Clock, History, Input, Lookup, Origin, Question, RecordError, TimerChange, Turn};
 pub use replay::{Difference, Step};
 pub use request::Request;

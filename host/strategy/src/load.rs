@@ -22,6 +22,7 @@ use crate::end::EndReason;
 use crate::engine::Engine;
 use crate::host::wasi;
 use crate::plugin::{Capability, Inner, Plugin};
+use crate::policy::Policy;
 use crate::session::{Shared, metered, shortened};
 use crate::state::State;
 
@@ -73,6 +74,11 @@ pub enum LoadError {
     Manifest { origin: String, reason: String },
     #[error("{origin}: names itself `{name}`, as {other} does; give one another name, or take one away")]
     Duplicate { origin: String, name: String, other: String },
+    #[error(
+        "{origin}: plugin `{plugin}` {uses}, which its policy does not allow; to allow it, add \"{capability}\" to \
+         `capabilities` of [[plugin]] `{plugin}`, or of [application.options.strategy] where it has none of its own"
+    )]
+    Forbidden { origin: String, plugin: String, uses: String, capability: String },
 }
 
 impl LoadError {
@@ -125,6 +131,8 @@ impl Engine {
         let manifest = self.describe(origin, &component).await?;
         let capabilities =
             check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
+        let policy = self.policies().of(&manifest.name).clone();
+        self.check_policy(origin, &manifest, &compiled.component, &policy)?;
         Ok(Plugin::new(Inner {
             manifest,
             digest,
@@ -133,6 +141,7 @@ impl Engine {
             imports,
             capabilities,
             component,
+            policy: Arc::new(policy),
             compile_time: compiled.took,
             _kept: compiled.kept,
             conduct: Conduct::default(),
@@ -197,6 +206,44 @@ impl Engine {
         linker.instantiate_pre(component).and_then(StrategyPre::new).map_err(misfit)
     }
 
+    /// Whether its policy allows what it imports, and what its manifest names.
+    fn check_policy(
+        &self,
+        origin: &str,
+        manifest: &Manifest,
+        component: &Component,
+        policy: &Policy,
+    ) -> Result<(), LoadError> {
+        let forbidden = |uses: String, capability: &str| LoadError::Forbidden {
+            origin: origin.into(),
+            plugin: manifest.name.clone(),
+            uses,
+            capability: capability.into(),
+        };
+        for (import, item) in component.component_type().imports(self.wasm()) {
+            if let Some(interface) = contract_interface(import)
+                && !policy.allows(interface)
+                && self.has_functions(&item.ty)
+            {
+                return Err(forbidden(format!("imports `{import}`"), interface));
+            }
+        }
+        match manifest.capabilities.iter().find(|named| !policy.allows(named)) {
+            Some(named) => Err(forbidden(format!("names the capability `{named}`"), named)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether something can be called in an interface: one that is imported for its types does nothing.
+    fn has_functions(&self, import: &ComponentItem) -> bool {
+        match import {
+            ComponentItem::ComponentInstance(interface) => {
+                interface.exports(self.wasm()).any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+            }
+            _ => true,
+        }
+    }
+
     /// Asks it who it is, in an instance of its own.
     async fn describe(&self, origin: &str, component: &StrategyPre<State>) -> Result<Manifest, LoadError> {
         let failed = |reason| LoadError::Describe { origin: origin.into(), reason };
@@ -232,6 +279,12 @@ fn digest_of(bytes: &[u8]) -> String {
 pub(crate) fn contract_version(import: &str) -> Option<&str> {
     let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
     Some(interface.split_once('@').map_or("", |(_, version)| version))
+}
+
+/// The interface of the contract an import is of: none when it is of something else.
+fn contract_interface(import: &str) -> Option<&str> {
+    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@').map_or(interface, |(interface, _)| interface))
 }
 
 /// The manifest's capabilities, when it is in order.

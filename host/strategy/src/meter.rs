@@ -1,9 +1,9 @@
-//! CPU time of one session: of its whole life, and of the turn that runs.
+//! CPU time of one session: of its whole life, of its turns, and of the turn that runs.
 //!
 //! The session's task brackets each poll; in between, the engine's ticks look at the clock of the
 //! thread. Only the session's task writes; anybody may read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -12,6 +12,10 @@ pub(crate) struct Meter {
     counted_to: AtomicU64,
     turn: AtomicU64,
     total: AtomicU64,
+    /// Without rebuilding.
+    turns: AtomicU64,
+    /// What runs has run before.
+    rebuilding: AtomicBool,
 }
 
 impl Meter {
@@ -26,6 +30,20 @@ impl Meter {
         let slice = now.saturating_sub(self.counted_to.swap(now, Relaxed));
         self.turn.fetch_add(slice, Relaxed);
         self.total.fetch_add(slice, Relaxed);
+        if !self.rebuilding.load(Relaxed) {
+            self.turns.fetch_add(slice, Relaxed);
+        }
+    }
+
+    /// From here on what runs is recorded already, or is not. Counts where that changes back.
+    pub fn set_rebuilding(&self, rebuilding: bool) {
+        if self.rebuilding.load(Relaxed) == rebuilding {
+            return;
+        }
+        if !rebuilding {
+            self.count();
+        }
+        self.rebuilding.store(rebuilding, Relaxed);
     }
 
     /// A turn begins. What ran before it in the same poll, less than a slice, is counted to it.
@@ -36,6 +54,11 @@ impl Meter {
     /// CPU time of the turn, as of the last count.
     pub fn turn(&self) -> Duration {
         Duration::from_nanos(self.turn.load(Relaxed))
+    }
+
+    /// CPU time of its turns, each counted when it first happened, as of the last count.
+    pub fn turns(&self) -> Duration {
+        Duration::from_nanos(self.turns.load(Relaxed))
     }
 
     /// CPU time of the session, as of the last count.

@@ -1,11 +1,14 @@
 //! What a guest writes, as lines in the host's log: `log.write`, standard output, standard error.
 //!
-//! Bounded for each turn and each line; control characters do not reach the log.
+//! Bounded for each second of the session's time, and so for each turn, and for each line; what is beyond
+//! that is dropped, and said to be. Control characters do not reach the log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::contract::Level;
+use crate::record::Clock;
+use crate::second::Second;
 
 /// Bytes of one line that are kept (contract, `log.write`).
 const LINE_BYTES: usize = 8 << 10;
@@ -23,9 +26,11 @@ pub(crate) enum Stream {
 pub(crate) struct Output {
     strategy: String,
     session: Arc<str>,
-    bytes_per_turn: usize,
-    left: usize,
-    dropped: usize,
+    bytes_per_second: usize,
+    /// Bytes of the second, those that were dropped included.
+    second: Second,
+    /// The time of the turn.
+    clock: Clock,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     last_words: VecDeque<String>,
@@ -36,13 +41,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub fn new(strategy: &str, session: &Arc<str>, bytes_per_turn: usize) -> Output {
+    pub fn new(strategy: &str, session: &Arc<str>, bytes_per_second: usize) -> Output {
         Output {
             strategy: strategy.into(),
             session: Arc::clone(session),
-            bytes_per_turn,
-            left: bytes_per_turn,
-            dropped: 0,
+            bytes_per_second,
+            second: Second::default(),
+            clock: Clock::default(),
             stdout: Vec::new(),
             stderr: Vec::new(),
             last_words: VecDeque::new(),
@@ -56,8 +61,9 @@ impl Output {
         self.kept = Some(Vec::new());
     }
 
-    /// Whether what is written is in the log already.
-    pub fn set_again(&mut self, again: bool) {
+    /// A turn begins. `again`: what it writes is in the log already.
+    pub fn begin_turn(&mut self, clock: Clock, again: bool) {
+        self.clock = clock;
         self.again = again;
     }
 
@@ -82,20 +88,13 @@ impl Output {
         }
     }
 
-    /// Unfinished lines are finished, and the next turn may write again. Returns the lines of the turn,
-    /// where they are kept.
+    /// Unfinished lines are finished. Returns the lines of the turn, where they are kept.
     pub fn end_turn(&mut self) -> Vec<(Level, String)> {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if !self.line(stream).is_empty() {
                 self.end_line(stream);
             }
         }
-        if self.dropped > 0 {
-            let text = format!("{} more bytes of log in this turn were dropped", self.dropped);
-            self.emit(Level::Warn, &text);
-        }
-        self.left = self.bytes_per_turn;
-        self.dropped = 0;
         self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -131,21 +130,18 @@ impl Output {
         }
     }
 
-    /// Whether there is room for this much more in this turn.
+    /// Whether there is room for this much more in this second. The first that is dropped in it is told.
     fn charge(&mut self, bytes: usize) -> bool {
         // An empty line costs a line too.
         let bytes = bytes.max(1);
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => {
-                self.left = 0;
-                self.dropped = self.dropped.saturating_add(bytes);
-                false
-            }
+        let written = self.second.add(self.clock.monotonic, bytes);
+        let most = self.bytes_per_second;
+        if written > most && written - bytes <= most {
+            let text =
+                format!("it writes more than {most} bytes of log in a second (`log-limit`); the rest is dropped");
+            self.emit(Level::Warn, &text);
         }
+        written <= most
     }
 
     fn emit(&mut self, level: Level, line: &str) {
@@ -170,5 +166,41 @@ impl Output {
             Level::Debug => tracing::debug!(target: "strategy", session, strategy, "{line}"),
             Level::Trace => tracing::trace!(target: "strategy", session, strategy, "{line}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(bytes_per_second: usize) -> Output {
+        let mut output = Output::new("test", &"session".into(), bytes_per_second);
+        output.keep();
+        output
+    }
+
+    fn at(milliseconds: u64) -> Clock {
+        Clock { wall: 0, monotonic: milliseconds * 1_000_000 }
+    }
+
+    fn texts(output: &mut Output) -> Vec<String> {
+        output.end_turn().into_iter().map(|(_, text)| text).collect()
+    }
+
+    const DROPPED: &str = "it writes more than 10 bytes of log in a second (`log-limit`); the rest is dropped";
+
+    #[test]
+    fn what_is_beyond_a_second_is_dropped_and_that_is_told_once() {
+        let mut output = output(10);
+        output.log(Level::Info, "12345\n12345\n1\n1");
+        assert_eq!(texts(&mut output), ["12345", "12345", DROPPED]);
+        output.begin_turn(at(999), false);
+        output.write(Stream::Stdout, b"1\nunfinished");
+        assert_eq!(texts(&mut output), [""; 0], "more turns do not make more room");
+        output.begin_turn(at(1_000), false);
+        output.write(Stream::Stderr, b"unfinished");
+        output.log(Level::Info, "1");
+        assert_eq!(texts(&mut output), ["1", DROPPED]);
+        assert_eq!(output.last_words().as_deref(), Some("unfinished"), "why it trapped is known all the same");
     }
 }

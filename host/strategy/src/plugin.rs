@@ -7,6 +7,7 @@ use crate::code_cache::InUse;
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, StrategyPre};
 use crate::load::contract_version;
+use crate::policy::Policy;
 use crate::state::State;
 
 /// A strategy that can be run. Cheap to clone; clones are the same plugin.
@@ -24,6 +25,7 @@ pub(crate) struct Inner {
     pub imports: Vec<String>,
     pub capabilities: Vec<Capability>,
     pub component: StrategyPre<State>,
+    pub policy: Arc<Policy>,
     /// None: its code came out of the cache.
     pub compile_time: Option<Duration>,
     /// Its code stays in the cache meanwhile.
@@ -43,7 +45,7 @@ pub(crate) enum Capability {
 impl Capability {
     pub const ALL: &[Capability] = &[Capability::Messages, Capability::Routing, Capability::VirtualQueues];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Capability::Messages => "messages",
             Capability::Routing => "routing",
@@ -110,6 +112,11 @@ impl Plugin {
     /// How long it took to compile; none: its code came out of the cache.
     pub fn compile_time(&self) -> Option<Duration> {
         self.inner.compile_time
+    }
+
+    /// What its sessions may: as it was set when it was loaded.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.inner.policy
     }
 
     pub(crate) fn may(&self, capability: Capability) -> bool {

@@ -371,19 +371,22 @@ async fn instance(life: &Life, history: Option<History>, shared: Arc<Shared>) ->
 async fn run_instance(engine: Engine, run: Run, history: Option<History>, shared: Arc<Shared>, turns: u64) -> Left {
     let history = match history {
         Some(history) => history,
-        None => match run.journal.history(&shared.id).await {
-            Ok(history) => history,
-            Err(JournalError(reason)) => {
-                return Left::Over(Box::new(SessionEnd::passive(EndReason::NotRebuilt(reason), turns)));
+        None => {
+            shared.meter.set_rebuilding(true);
+            match run.journal.history(&shared.id).await {
+                Ok(history) => history,
+                Err(JournalError(reason)) => {
+                    return Left::Over(Box::new(SessionEnd::passive(EndReason::NotRebuilt(reason), turns)));
+                }
             }
-        },
+        }
     };
     let (ending, mut store) = run_strategy(&engine, run, history, shared).await;
     let state = store.data_mut();
     match ending {
         Ending::Leave(resumed) => Left::Passive(resumed),
         Ending::Over(reason) => Left::Over(Box::new(SessionEnd {
-            failed_turn: reason.is_failure().then(|| state.failed_turn()).flatten().map(Box::new),
+            failed_turn: reason.is_of_its_turn().then(|| state.failed_turn()).flatten().map(Box::new),
             turns: state.turns_recorded(),
             cpu: Duration::ZERO,
             reason,

@@ -1,4 +1,5 @@
-//! Bounds of the sandboxes.
+//! Bounds of the engine, and of every session whatever its plugin. What differs from plugin to plugin is in
+//! [`Policy`](crate::Policy).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,18 +14,13 @@ pub struct Settings {
     ///
     /// [`Engine::capacity`]: crate::Engine::capacity
     pub live: usize,
-    /// Linear memory of one instance. Default 64 MiB, at most 4 GiB. A session that wants more
-    /// ends as [`OutOfMemory`](crate::EndReason::OutOfMemory).
+    /// Linear memory there is room for in one instance, in bytes. Default 64 MiB, at most 4 GiB: the most that
+    /// [any policy allows](crate::Policies::memory_bytes).
     pub memory_bytes: usize,
-    /// CPU time of one turn. Default 1 s. Past it a session ends as
-    /// [`OutOfTime`](crate::EndReason::OutOfTime); waiting in `events.next` does not count.
-    pub turn_cpu: Duration,
     /// How long a session may run before others are let on. Default 1 ms, at least 100 µs.
     pub slice: Duration,
-    /// Requests of one turn. Default 1,000. Past it, or past the two below, a session ends as
-    /// [`TooManyRequests`](crate::EndReason::TooManyRequests).
-    pub requests_per_turn: usize,
-    /// Bytes of the requests of one turn. Default 8 MiB.
+    /// Bytes of the requests of one turn. Default 8 MiB. Past it, or past the next one, a session ends
+    /// ([`PastLimit`](crate::EndReason::PastLimit)).
     pub request_bytes_per_turn: usize,
     /// Requests of one session that have had no outcome yet. Default 4,096.
     pub requests_waiting: usize,
@@ -37,9 +33,6 @@ pub struct Settings {
     /// 1,000. Past it a session ends as [`TooManyTurns`](crate::EndReason::TooManyTurns), before
     /// rebuilding it costs more than its work.
     pub turns_without_checkpoint: u64,
-    /// Bytes a session may write to the log in one turn; the rest is dropped, and said to be.
-    /// Default 64 KiB.
-    pub log_bytes_per_turn: usize,
     /// Folder in which compiled code is kept, so that a plugin is compiled once and not at each start; it is
     /// made when it is missing, and must be ours alone. Default none: each load compiles.
     pub code_cache: Option<PathBuf>,
@@ -50,15 +43,12 @@ impl Default for Settings {
         Settings {
             live: 5_000,
             memory_bytes: 64 << 20,
-            turn_cpu: Duration::from_secs(1),
             slice: Duration::from_millis(1),
-            requests_per_turn: 1_000,
             request_bytes_per_turn: 8 << 20,
             requests_waiting: 4_096,
             timers: 1_024,
             events_waiting: 1_024,
             turns_without_checkpoint: 1_000,
-            log_bytes_per_turn: 64 << 10,
             code_cache: None,
         }
     }

@@ -13,6 +13,7 @@ use crate::contract::{
 };
 use crate::record::{Clock, Input, Origin, TimerChange, Turn};
 use crate::request::Request;
+use crate::second::Second;
 use crate::session::SessionEvent;
 use crate::timers::Timers;
 
@@ -29,6 +30,9 @@ pub struct Standing {
     refused: VecDeque<(RequestId, Failure)>,
     pub(crate) timers: Timers,
     last_request: RequestId,
+    /// Requests within a second.
+    #[serde(default, skip_serializing_if = "Second::is_unused")]
+    second: Second,
     /// Turns that were recorded.
     turns: u64,
     /// Of the last of them.
@@ -112,6 +116,9 @@ impl Standing {
                 }
             }
         }
+        for _ in 0..turn.requests.len() + turn.refused.len() {
+            self.count_request(turn.clock);
+        }
         for (request, what) in &turn.requests {
             self.asked(*request, what.clone(), turn.clock);
         }
@@ -183,6 +190,11 @@ impl Standing {
     /// The number of its next request.
     pub(crate) fn next_request(&self) -> RequestId {
         self.last_request + 1
+    }
+
+    /// Counts one more, whatever becomes of it. Returns how many there are in this second.
+    pub(crate) fn count_request(&mut self, at: Clock) -> usize {
+        self.second.add(at.monotonic, 1)
     }
 
     pub(crate) fn asked(&mut self, request: RequestId, what: Request, at: Clock) {

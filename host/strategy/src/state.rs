@@ -9,9 +9,10 @@ use std::time::Duration;
 use wasmtime::{ResourceLimiter, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::active::{Active, Run};
-use crate::end::EndReason;
+use crate::end::{EndReason, Limit};
 use crate::engine::Engine;
 use crate::output::Output;
+use crate::policy::Policy;
 use crate::random::Random;
 use crate::record::{Clock, History, Turn};
 use crate::replay::Step;
@@ -29,9 +30,13 @@ pub(crate) const TABLES: usize = 8;
 /// CPU time after which a turn takes long, and counts against its plugin (`conduct`) like a failure: many
 /// slices, so that a strategy that only computes a little is nobody's concern.
 const TAKES_LONG: Duration = Duration::from_millis(10);
+/// A turn that happens again may take so many times as long as a new one: it was within its limit once, and
+/// the machine may have been less busy then.
+const PATIENCE_AGAIN: u32 = 10;
 
 pub(crate) struct State {
     settings: Arc<Settings>,
+    policy: Arc<Policy>,
     shared: Arc<Shared>,
     session: Option<Box<Active>>,
     /// This turn has been counted as one that takes long.
@@ -54,16 +59,19 @@ pub(crate) enum Ending {
 
 impl State {
     pub fn of_session(engine: &Engine, run: Run, history: History, shared: Arc<Shared>) -> State {
-        let mut output = Output::new(run.plugin.name(), &shared.id, engine.settings().log_bytes_per_turn);
+        let policy = Arc::clone(run.plugin.policy());
+        let mut output = Output::new(run.plugin.name(), &shared.id, policy.log_bytes_per_second);
         if run.look.is_some() {
             output.keep();
         }
         let since = history.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.turn);
         let random = Random::new(history.origin.seed, since);
         let session = Active::new(engine, run, history, Arc::clone(&shared));
-        output.set_again(session.is_again());
+        output.begin_turn(session.clock(), session.is_again());
+        shared.meter.set_rebuilding(session.is_again());
         State {
             settings: Arc::clone(engine.settings()),
+            policy,
             clock: session.clock(),
             session: Some(Box::new(session)),
             shared,
@@ -73,11 +81,14 @@ impl State {
         }
     }
 
-    /// For `describe`, which has no session.
+    /// For `describe`, which has no session, and by which the plugin is only found out: everybody's policy
+    /// limits it.
     pub fn of_description(engine: &Engine, origin: &str, shared: Arc<Shared>) -> State {
+        let policy = Arc::new(engine.policies().default.clone());
         State {
             settings: Arc::clone(engine.settings()),
-            output: Output::new(origin, &shared.id, engine.settings().log_bytes_per_turn),
+            output: Output::new(origin, &shared.id, policy.log_bytes_per_second),
+            policy,
             shared,
             session: None,
             took_long: false,
@@ -122,7 +133,8 @@ impl State {
         self.took_long = false;
         if let Some(session) = &self.session {
             self.clock = session.clock();
-            self.output.set_again(session.is_again());
+            self.output.begin_turn(self.clock, session.is_again());
+            self.shared.meter.set_rebuilding(session.is_again());
         }
         self.shared.meter.turn_begins();
     }
@@ -147,12 +159,21 @@ impl State {
             return Err(Ending::Over(reason).into());
         }
         self.shared.meter.count();
+        // What is recorded was judged when it happened first.
+        let is_judged = self.session.as_ref().is_none_or(|session| session.is_judged());
+        if is_judged
+            && let Some(most) = self.policy.session_cpu
+            && self.shared.meter.turns() > most
+        {
+            return Err(past(Limit::SessionCpu(most)));
+        }
         if self.shared.meter.turn() < self.settings.slice / 2 {
             // It has only just begun: the tick was due to others, or to the turns before.
             return Ok(UpdateDeadline::Continue(1));
         }
-        if self.shared.meter.turn() > self.settings.turn_cpu {
-            return Err(Ending::Over(EndReason::OutOfTime).into());
+        let most = self.policy.turn_cpu.saturating_mul(if is_judged { 1 } else { PATIENCE_AGAIN });
+        if self.shared.meter.turn() > most {
+            return Err(past(Limit::TurnCpu(most)));
         }
         if self.shared.meter.turn() > TAKES_LONG
             && let Some(session) = &self.session
@@ -216,20 +237,26 @@ impl State {
     }
 }
 
+/// Ends the session: it went past this.
+pub(crate) fn past(limit: Limit) -> wasmtime::Error {
+    Ending::Over(EndReason::PastLimit(limit)).into()
+}
+
 /// Frames of a trap that are named.
 const FRAMES: usize = 4;
 
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.settings.memory_bytes {
-            return Err(Ending::Over(EndReason::OutOfMemory).into());
+        let most = self.policy.memory_bytes.min(self.settings.memory_bytes);
+        if desired > most {
+            return Err(past(Limit::Memory(most)));
         }
         Ok(true)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > TABLE_ELEMENTS {
-            return Err(Ending::Over(EndReason::OutOfMemory).into());
+            return Err(past(Limit::TableElements(TABLE_ELEMENTS)));
         }
         Ok(true)
     }

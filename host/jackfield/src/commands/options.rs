@@ -27,7 +27,8 @@ pub fn options(global: &Global) -> anyhow::Result<Exit> {
         }
         output::line(format!("\n{} = {}", option.name, default(option)))?;
         output::line(format!("    {}", option.text))?;
-        output::line(format!("    {}; a change counts {}", range(option), option.takes_effect.words()))?;
+        let own = if option.is_of_plugins() { "; a [[plugin]] may have its own" } else { "" };
+        output::line(format!("    {}; a change counts {}{own}", range(option), option.takes_effect.words()))?;
     }
     Ok(Exit::Done)
 }
@@ -37,6 +38,8 @@ fn default(option: &OptionDefinition) -> String {
         Kind::Integer { default, .. } => default.to_string(),
         Kind::Flag { default } => default.to_string(),
         Kind::Text { default } | Kind::Word { default, .. } => format!("{default:?}"),
+        Kind::Words { of } => format!("{of:?}"),
+        Kind::Hosts => "[]".into(),
     }
 }
 
@@ -46,6 +49,8 @@ fn range(option: &OptionDefinition) -> String {
         Kind::Flag { .. } => "true or false".into(),
         Kind::Text { .. } => "text".into(),
         Kind::Word { of, .. } => of.join(" or "),
+        Kind::Words { of } => format!("a list of {}", of.join(", ")),
+        Kind::Hosts => "a list of hosts".into(),
     }
 }
 
@@ -54,9 +59,11 @@ fn as_json(option: &OptionDefinition) -> serde_json::Value {
         Kind::Integer { default, min, max, unit } => (json!(default), json!(min), json!(max), json!(unit.word())),
         Kind::Flag { default } => (json!(default), json!(null), json!(null), json!(null)),
         Kind::Text { default } | Kind::Word { default, .. } => (json!(default), json!(null), json!(null), json!(null)),
+        Kind::Words { of } => (json!(of), json!(null), json!(null), json!(null)),
+        Kind::Hosts => (json!([]), json!(null), json!(null), json!(null)),
     };
     let words = match option.kind {
-        Kind::Word { of, .. } => json!(of),
+        Kind::Word { of, .. } | Kind::Words { of } => json!(of),
         _ => json!(null),
     };
     json!({
@@ -68,6 +75,7 @@ fn as_json(option: &OptionDefinition) -> serde_json::Value {
         "max": max,
         "unit": unit,
         "words": words,
+        "perPlugin": option.is_of_plugins(),
         "takesEffect": option.takes_effect.words(),
         "text": option.text,
     })

@@ -38,6 +38,7 @@ pub async fn run(global: &Global, arguments: Run) -> anyhow::Result<Exit> {
 
     control::must_be_free(&site.control_socket()).await?;
     let engine = Engine::new(config::engine_settings(&site))?;
+    engine.set_policies(config::policies(&site));
     let folder = Folder::open(engine.clone(), config::folder_settings(&site, arguments.safe)).await?;
     if arguments.safe {
         tracing::warn!("every plugin is turned off; `jackfield enable NAME` turns one on");

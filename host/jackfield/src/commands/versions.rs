@@ -18,13 +18,15 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// With an engine of the site's limits.
+    /// With an engine of the site's limits and policies: a version these forbid cannot be had here either.
     ///
     /// # Errors
     /// The engine cannot be set up.
     pub fn new(site: &Site) -> anyhow::Result<Versions> {
         let settings = config::engine_settings_beside(site, at_once() + SPARE);
-        Ok(Versions { engine: Engine::new(settings)?, loaded: HashMap::new() })
+        let engine = Engine::new(settings)?;
+        engine.set_policies(config::policies(site));
+        Ok(Versions { engine, loaded: HashMap::new() })
     }
 
     /// The engine they were loaded with.

@@ -46,6 +46,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[view]]", site.views.iter().map(|object| &object.name), notes);
     unique("[[submitter]]", site.submitters.iter().map(|object| &object.name), notes);
     unique("[[strategy]]", site.strategies.iter().map(|object| &object.name), notes);
+    unique("[[plugin]]", site.plugins.iter().map(|object| &object.name), notes);
     unique("[[skill]]", site.skills.iter(), notes);
     unique("[[agent-group]]", site.agent_groups.iter(), notes);
     unique("[[place]]", site.places.iter(), notes);
@@ -133,6 +134,7 @@ fn rules(site: &Site, notes: &Notes) {
     tenants(site, notes);
     addresses(site, notes);
     connections(site, notes);
+    plugins(site, notes);
     for submitter in &site.submitters {
         let view = site.views.iter().find(|view| view.name.get_ref() == submitter.view.get_ref());
         if let Some(view) = view.filter(|view| view.queue.get_ref() == ORCHESTRATION_SYSTEM) {
@@ -157,6 +159,23 @@ fn rules(site: &Site, notes: &Notes) {
                     "never runs",
                 )
                 .help("add a [[submitter]] that names it")
+                .warning(),
+            );
+        }
+    }
+}
+
+fn plugins(site: &Site, notes: &Notes) {
+    let run = || site.strategies.iter().map(|strategy| strategy.plugin.get_ref().as_str());
+    for plugin in &site.plugins {
+        if !run().any(|name| name == plugin.name.get_ref()) {
+            notes.push(
+                Problem::new(
+                    plugin.name.span(),
+                    format!("no strategy runs plugin `{}`", plugin.name.get_ref()),
+                    "what is said here concerns nobody",
+                )
+                .help(nearest_word(plugin.name.get_ref(), run()))
                 .warning(),
             );
         }

@@ -2,7 +2,8 @@
 //!
 //! Reading has three steps: every object by itself (`objects`), then what objects say about each other
 //! (`check`), then the settings each crate is given (`settings`). Problems of all steps are gathered
-//! and reported together, each with its place in the file. Options are defined once, in `options`.
+//! and reported together, each with its place in the file. Options are defined once, in `options`, and what
+//! objects set of them is in `values`.
 
 mod check;
 mod model;
@@ -11,6 +12,7 @@ pub mod options;
 mod problem;
 mod section;
 mod settings;
+mod values;
 mod views;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +20,8 @@ use std::path::{Path, PathBuf};
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{
-    engine_settings, engine_settings_beside, folder_settings, journal_settings, node_settings, server_settings,
+    engine_settings, engine_settings_beside, folder_settings, journal_settings, node_settings, policies,
+    server_settings,
 };
 
 use section::Notes;

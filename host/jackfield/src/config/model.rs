@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 
-use super::options::{OptionValues, Owner};
+use super::options::Owner;
 use super::section::Text;
+use super::values::OptionValues;
 
 /// A whole site, checked.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Site {
     pub submitters: Vec<Submitter>,
     /// `[[strategy]]`: routing scripts.
     pub strategies: Vec<Strategy>,
+    /// `[[plugin]]`: what is said of single plugins.
+    pub plugins: Vec<Plugin>,
     /// `[[skill]]`
     pub skills: Vec<Text>,
     /// `[[agent-group]]`
@@ -196,6 +199,15 @@ pub struct Strategy {
     pub max_interactions: u32,
     /// What `facts.parameter` answers.
     pub parameters: BTreeMap<String, String>,
+}
+
+/// What is said of one plugin; whatever it leaves out is as `[application.options.strategy]` says.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Name in its manifest.
+    pub name: Text,
+    /// Options of its own.
+    pub options: OptionValues,
 }
 
 /// A media type.

@@ -2,21 +2,21 @@
 //! that one mistake does not hide the next; how objects refer to each other is checked afterwards.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::model::{
-    Agent, Application, CustomProperty, MediaServer, MediaType, Queue, Server, Site, Strategy, Submitter, Switch,
-    Tenant, View,
+    Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, Server, Site, Strategy, Submitter,
+    Switch, Tenant, View,
 };
-use super::options::{self, Kind, OptionValue, OptionValues, Owner};
+use super::options::Owner;
 use super::problem::{Problem, nearest_word};
-use super::section::{Notes, Section, Text, integer_of, scalar_text, wrong_type};
+use super::section::{Notes, Section, Text, scalar_text, wrong_type};
+use super::values::{option_values, plugin_options};
 
 /// Largest skill level and capacity.
 const LEVEL_MAX: i64 = 1_000_000;
@@ -57,6 +57,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.views = each(&mut root, notes, "view", "[[view]]", view);
     site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
     site.strategies = each(&mut root, notes, "strategy", "[[strategy]]", strategy);
+    site.plugins = each(&mut root, notes, "plugin", "[[plugin]]", |section| plugin(section, notes));
     site.skills = each(&mut root, notes, "skill", "[[skill]]", named);
     site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", named);
     site.places = each(&mut root, notes, "place", "[[place]]", named);
@@ -123,105 +124,6 @@ fn application(mut section: Section<'_, '_>, folder: &Path, notes: &Notes) -> Ap
     };
     section.finish();
     application
-}
-
-fn option_values(
-    section: &mut Section<'_, '_>,
-    owner: Owner,
-    notes: &Notes,
-    spans: &mut BTreeMap<String, Range<usize>>,
-) -> OptionValues {
-    let mut values = OptionValues::default();
-    for (section_name, table) in section.entries("options") {
-        let word: &str = section_name.get_ref();
-        if !options::sections(owner).contains(&word) {
-            notes.push(
-                Problem::new(
-                    section_name.span(),
-                    format!("the {} has no option section `{word}`", owner.word()),
-                    "not a section of this object",
-                )
-                .help(nearest_word(word, options::sections(owner))),
-            );
-            continue;
-        }
-        let Some(table) = table.get_ref().as_table() else {
-            wrong_type(notes, word, table, "a table of options");
-            continue;
-        };
-        for (name, value) in table.iter() {
-            let option_name: &str = name.get_ref();
-            let Some(definition) = options::definition(owner, word, option_name) else {
-                notes.push(
-                    Problem::new(
-                        name.span(),
-                        format!("unknown option `{option_name}` in section `{word}` of the {}", owner.word()),
-                        "not an option",
-                    )
-                    .help(nearest_word(option_name, options::names(owner, word))),
-                );
-                continue;
-            };
-            if let Some(checked) = option_value(definition, value, notes) {
-                values.set(definition, checked);
-                spans.insert(option_name.to_owned(), value.span());
-            }
-        }
-    }
-    values
-}
-
-fn option_value(
-    definition: &options::OptionDefinition,
-    value: &Spanned<DeValue<'_>>,
-    notes: &Notes,
-) -> Option<OptionValue> {
-    let name = definition.name;
-    match definition.kind {
-        Kind::Integer { default, min, max, unit } => {
-            let unit = if unit.word().is_empty() { String::new() } else { format!(" {}", unit.word()) };
-            let help = format!("from {min} to {max}{unit}; default {default}");
-            let Some(number) = integer_of(value) else {
-                notes.push(
-                    Problem::new(value.span(), format!("`{name}` must be a whole number"), "not a number").help(help),
-                );
-                return None;
-            };
-            if !(min..=max).contains(&number) {
-                notes.push(
-                    Problem::new(value.span(), format!("`{name}` is out of range"), format!("{number}{unit}"))
-                        .help(help),
-                );
-                return None;
-            }
-            Some(OptionValue::Integer(number))
-        }
-        Kind::Flag { default } => match value.get_ref().as_bool() {
-            Some(flag) => Some(OptionValue::Flag(flag)),
-            None => {
-                let problem = Problem::new(value.span(), format!("`{name}` must be true or false"), "neither");
-                notes.push(problem.help(format!("default {default}")));
-                None
-            }
-        },
-        Kind::Text { default } => match value.get_ref().as_str() {
-            Some(text) if !text.is_empty() => Some(OptionValue::Text(text.to_owned())),
-            _ => {
-                let problem = Problem::new(value.span(), format!("`{name}` must be text"), "not text, or empty");
-                notes.push(problem.help(format!("default \"{default}\"")));
-                None
-            }
-        },
-        Kind::Word { default, of } => match value.get_ref().as_str() {
-            Some(word) if of.contains(&word) => Some(OptionValue::Text(word.to_owned())),
-            word => {
-                let label = if word.is_some() { "not one of them" } else { "not text" };
-                let problem = Problem::new(value.span(), format!("`{name}` must be {}", of.join(" or ")), label);
-                notes.push(problem.help(format!("default \"{default}\"")));
-                None
-            }
-        },
-    }
 }
 
 fn tenant(section: &mut Section<'_, '_>) -> Option<Tenant> {
@@ -332,6 +234,12 @@ fn strategy(section: &mut Section<'_, '_>) -> Option<Strategy> {
         max_interactions: max_interactions.and_then(|number| u32::try_from(number.into_inner()).ok()).unwrap_or(0),
         parameters,
     })
+}
+
+fn plugin(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Plugin> {
+    let name = section.required_text("name");
+    let options = plugin_options(section, notes);
+    Some(Plugin { name: name?, options })
 }
 
 fn named(section: &mut Section<'_, '_>) -> Option<Text> {

@@ -1,8 +1,7 @@
 //! Every option of the configuration, defined once: name, section, range, default, when a change takes
 //! effect, and what it does. Checking, defaults and the help of `jackfield options` are made from it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use jackfield_strategy::CAPABILITIES;
 
 /// Which object carries an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +53,13 @@ pub enum Kind {
         /// All there are.
         of: &'static [&'static str],
     },
+    /// Some of a few words; all of them when it is not set.
+    Words {
+        /// All there are.
+        of: &'static [&'static str],
+    },
+    /// Hosts of the network; none when it is not set.
+    Hosts,
 }
 
 /// What an integer option counts.
@@ -69,6 +75,8 @@ pub enum Unit {
     Minutes,
     /// Hours.
     Hours,
+    /// Kibibytes.
+    Kibibytes,
     /// Mebibytes.
     Mebibytes,
 }
@@ -82,6 +90,7 @@ impl Unit {
             Unit::Seconds => "seconds",
             Unit::Minutes => "minutes",
             Unit::Hours => "hours",
+            Unit::Kibibytes => "KiB",
             Unit::Mebibytes => "MiB",
         }
     }
@@ -132,7 +141,7 @@ const fn integer(
 }
 
 use Owner::{Application, Server};
-use Unit::{Count, Hours, Mebibytes, Milliseconds, Minutes, Seconds};
+use Unit::{Count, Hours, Kibibytes, Mebibytes, Milliseconds, Minutes, Seconds};
 
 /// All options, by owner, section and topic.
 pub const OPTIONS: &[OptionDefinition] = &[
@@ -262,10 +271,54 @@ pub const OPTIONS: &[OptionDefinition] = &[
     integer(
         Application,
         "strategy",
+        "session-cpu-limit",
+        (60_000, 0, 86_400_000, Milliseconds),
+        "Running time all turns of a session may use together, since the node started; beyond it the session ends and gives its interaction back. Rebuilding it does not count. 0: no limit.",
+    ),
+    integer(
+        Application,
+        "strategy",
         "requests-per-turn",
         (1_000, 1, 100_000, Count),
-        "Requests one turn of a session may make.",
+        "Requests and look-ups one turn of a session may make; beyond it the session ends and gives its interaction back.",
     ),
+    integer(
+        Application,
+        "strategy",
+        "requests-per-second",
+        (0, 0, 1_000_000, Count),
+        "Requests a session may make within a second, and so in a turn; beyond it the session ends and gives its interaction back. 0: no limit.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "max-sessions",
+        (0, 0, 1_000_000, Count),
+        "Sessions of one plugin at once on this node, in all strategies that run it; what would be beyond it is not pulled. 0: as many as the node takes.",
+    ),
+    integer(
+        Application,
+        "strategy",
+        "log-limit",
+        (64, 1, 1_048_576, Kibibytes),
+        "What a session may write to the log within a second; the rest is dropped, and said to be.",
+    ),
+    OptionDefinition {
+        owner: Application,
+        section: "strategy",
+        name: "capabilities",
+        kind: Kind::Words { of: CAPABILITIES },
+        takes_effect: TakesEffect::Restart,
+        text: "Interfaces of the contract that a plugin may use, beyond those that all may; one that imports another is not loaded.",
+    },
+    OptionDefinition {
+        owner: Application,
+        section: "strategy",
+        name: "http-hosts",
+        kind: Kind::Hosts,
+        takes_effect: TakesEffect::Restart,
+        text: "Hosts that a plugin may send HTTP requests to.",
+    },
     integer(
         Application,
         "strategy",
@@ -288,6 +341,9 @@ pub const OPTIONS: &[OptionDefinition] = &[
         takes_effect: TakesEffect::Restart,
         text: "Folder in which the compiled code of plugins is kept, so that the next start need not compile it; a relative path begins at the data folder. Nobody but the node's user may write to it. off: each start compiles.",
     },
+    OptionDefinition {
+        owner: Application,
+        section: "plugins",
         name: "arrival",
         kind: Kind::Word { default: "at-once", of: &["at-once", "canary", "shadow", "waits"] },
         takes_effect: TakesEffect::Restart,
@@ -416,6 +472,31 @@ pub const OPTIONS: &[OptionDefinition] = &[
     ),
 ];
 
+/// Options of section `strategy` that a `[[plugin]]` may set for itself, as keys of the same names.
+const OF_PLUGINS: &[&str] = &[
+    "memory-limit",
+    "turn-cpu-limit",
+    "session-cpu-limit",
+    "requests-per-turn",
+    "requests-per-second",
+    "max-sessions",
+    "log-limit",
+    "capabilities",
+    "http-hosts",
+];
+
+/// The definitions of what a `[[plugin]]` may set for itself.
+pub fn of_plugins() -> impl Iterator<Item = &'static OptionDefinition> {
+    OPTIONS.iter().filter(|option| option.is_of_plugins())
+}
+
+impl OptionDefinition {
+    /// Whether a `[[plugin]]` may set it for itself.
+    pub fn is_of_plugins(&self) -> bool {
+        (self.owner, self.section) == (Application, "strategy") && OF_PLUGINS.contains(&self.name)
+    }
+}
+
 /// The definition of an option.
 pub fn definition(owner: Owner, section: &str, name: &str) -> Option<&'static OptionDefinition> {
     OPTIONS.iter().find(|option| option.owner == owner && option.section == section && option.name == name)
@@ -438,80 +519,14 @@ pub fn names(owner: Owner, section: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// A value that was set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OptionValue {
-    /// In the option's own unit.
-    Integer(i64),
-    /// A switch.
-    Flag(bool),
-    /// Text.
-    Text(String),
-}
-
-/// The options one object sets; whatever it leaves out has its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OptionValues {
-    set: BTreeMap<(&'static str, &'static str), OptionValue>,
-}
-
-impl OptionValues {
-    /// Remember a checked value.
-    pub fn set(&mut self, definition: &'static OptionDefinition, value: OptionValue) {
-        self.set.insert((definition.section, definition.name), value);
-    }
-
-    /// An integer option in its own unit; its default where it is not set.
-    pub fn integer(&self, owner: Owner, section: &'static str, name: &'static str) -> i64 {
-        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
-            (Some(OptionValue::Integer(value)), _) => *value,
-            (_, Some(Kind::Integer { default, .. })) => default,
-            _ => 0,
-        }
-    }
-
-    /// An integer option that counts things or bytes (MiB become bytes).
-    pub fn count(&self, owner: Owner, section: &'static str, name: &'static str) -> usize {
-        let value = usize::try_from(self.integer(owner, section, name)).unwrap_or(0);
-        match definition(owner, section, name).map(|option| option.kind) {
-            Some(Kind::Integer { unit: Mebibytes, .. }) => value << 20,
-            _ => value,
-        }
-    }
-
-    /// An integer option that is a length of time.
-    pub fn duration(&self, owner: Owner, section: &'static str, name: &'static str) -> Duration {
-        let value = u64::try_from(self.integer(owner, section, name)).unwrap_or(0);
-        match definition(owner, section, name).map(|option| option.kind) {
-            Some(Kind::Integer { unit: Milliseconds, .. }) => Duration::from_millis(value),
-            Some(Kind::Integer { unit: Minutes, .. }) => Duration::from_secs(value * 60),
-            Some(Kind::Integer { unit: Hours, .. }) => Duration::from_secs(value * 60 * 60),
-            _ => Duration::from_secs(value),
-        }
-    }
-
-    /// A text option, or one of a few words.
-    pub fn text(&self, owner: Owner, section: &'static str, name: &'static str) -> String {
-        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
-            (Some(OptionValue::Text(value)), _) => value.clone(),
-            (_, Some(Kind::Text { default } | Kind::Word { default, .. })) => default.to_owned(),
-            _ => String::new(),
-        }
-    }
-
-    /// A switch.
-    pub fn flag(&self, owner: Owner, section: &'static str, name: &'static str) -> bool {
-        match (self.set.get(&(section, name)), definition(owner, section, name).map(|option| option.kind)) {
-            (Some(OptionValue::Flag(value)), _) => *value,
-            (_, Some(Kind::Flag { default })) => default,
-            _ => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_differs_from_plugin_to_plugin_is_an_option() {
+        assert_eq!(of_plugins().count(), OF_PLUGINS.len());
+    }
 
     #[test]
     fn each_default_lies_within_its_range_and_names_are_unique() {
@@ -527,24 +542,5 @@ mod tests {
             });
             assert_eq!(same, Some(index), "{} is defined twice", option.name);
         }
-    }
-
-    #[test]
-    fn what_is_not_set_has_the_default_that_the_crates_themselves_have() {
-        let options = OptionValues::default();
-        let timers = jackfield_server::Timers::default();
-        assert_eq!(options.duration(Server, "settings", "routing-timeout"), timers.routing_timeout);
-        assert_eq!(options.duration(Server, "settings", "handling-timeout"), timers.handling_timeout);
-        assert_eq!(options.duration(Server, "settings", "delivering-timeout"), timers.delivering_timeout);
-        assert_eq!(options.duration(Server, "settings", "max-pull-delay"), timers.max_pull_delay);
-        assert_eq!(options.duration(Server, "settings", "idempotency-retention"), timers.idempotency_retention);
-        assert_eq!(options.duration(Server, "settings", "registration-timeout"), timers.registration_timeout);
-        assert_eq!(options.duration(Server, "settings", "reclaim-window"), timers.reclaim_window);
-        assert_eq!(options.duration(Server, "settings", "reclaim-window-at-start"), timers.reclaim_window_at_start);
-        let limits = jackfield_server::Limits::default();
-        assert_eq!(options.count(Server, "limits", "clients"), limits.clients);
-        assert_eq!(options.count(Server, "limits", "requests-in-flight"), limits.requests_in_flight);
-        assert_eq!(options.count(Server, "limits", "events-waiting"), limits.events_waiting);
-        assert_eq!(options.count(Server, "limits", "body-cache"), limits.body_cache_bytes);
     }
 }

@@ -4,9 +4,11 @@ use jackfield_link::Endpoint;
 use jackfield_node::{AgentSettings, LinkSettings, StrategySettings};
 use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
+use jackfield_strategy::{Policies, Policy};
 
 use super::model::{Server, Site};
-use super::options::{OptionValues, Owner};
+use super::options::Owner;
+use super::values::OptionValues;
 
 /// What one Interaction Server is told: the objects that concern it and no others.
 pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
@@ -188,9 +190,7 @@ fn node_options(options: &OptionValues) -> jackfield_node::Options {
 pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
     let options = &site.application.options;
     jackfield_strategy::Settings {
-        memory_bytes: options.count(Owner::Application, "strategy", "memory-limit"),
-        turn_cpu: options.duration(Owner::Application, "strategy", "turn-cpu-limit"),
-        requests_per_turn: options.count(Owner::Application, "strategy", "requests-per-turn"),
+        memory_bytes: policies(site).memory_bytes(),
         live: options.count(Owner::Application, "strategy", "live-sessions"),
         turns_without_checkpoint: u64::try_from(options.integer(
             Owner::Application,
@@ -240,6 +240,38 @@ pub fn engine_settings_beside(site: &Site, live: usize) -> jackfield_strategy::S
     jackfield_strategy::Settings { live, code_cache, ..settings }
 }
 
+/// What plugins may.
+pub fn policies(site: &Site) -> Policies {
+    let all = &site.application.options;
+    Policies {
+        default: policy(all),
+        by_plugin: site
+            .plugins
+            .iter()
+            .map(|plugin| (plugin.name.get_ref().clone(), policy(&plugin.options.over(all))))
+            .collect(),
+    }
+}
+
+fn policy(options: &OptionValues) -> Policy {
+    let count = |name| options.count(Owner::Application, "strategy", name);
+    let duration = |name| options.duration(Owner::Application, "strategy", name);
+    let texts = |name| options.texts(Owner::Application, "strategy", name);
+    // Where 0 says that there is no limit.
+    let limit = |name| Some(count(name)).filter(|&limit| limit > 0);
+    Policy {
+        capabilities: texts("capabilities"),
+        http_hosts: texts("http-hosts"),
+        memory_bytes: count("memory-limit"),
+        turn_cpu: duration("turn-cpu-limit"),
+        session_cpu: Some(duration("session-cpu-limit")).filter(|limit| !limit.is_zero()),
+        requests_per_turn: count("requests-per-turn"),
+        requests_per_second: limit("requests-per-second"),
+        max_sessions: limit("max-sessions"),
+        log_bytes_per_second: count("log-limit"),
+    }
+}
+
 /// How the node keeps its journal.
 pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
     let application = &site.application;
@@ -252,6 +284,7 @@ pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use super::*;
 
@@ -267,6 +300,7 @@ mod tests {
         assert_eq!(limits(&defaults), server::Limits::default());
         assert_eq!(node_options(&defaults), jackfield_node::Options::default());
         assert_eq!(engine_settings(&Site::default()), engine_defaults("code-cache"));
+        assert_eq!(policies(&Site::default()), Policies::default());
         assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
         assert_eq!(folder_settings(&Site::default(), false).rollouts, Rollouts::default());
     }
@@ -279,6 +313,7 @@ mod tests {
         assert_eq!(folder_settings(&site, false).rollouts.default, Rollout::default());
         let data = &site.application.data;
         assert_eq!(engine_settings(&site), engine_defaults(data.join("code-cache")));
+        assert_eq!(policies(&site).default, Policy::default());
         let name = &site.application.name;
         assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
         assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));
@@ -286,5 +321,34 @@ mod tests {
         let first = site.servers.first().expect("a server");
         assert_eq!(timers(&first.options), server::Timers::default());
         assert_eq!(limits(&first.options), server::Limits::default());
+    }
+
+    #[test]
+    fn a_plugin_has_what_it_says_and_otherwise_what_is_said_for_all() {
+        let text = "[application]\nname = \"n\"\n[application.options.strategy]\nmemory-limit = 32\nmax-sessions = 7\n\
+                    session-cpu-limit = 0\n[[plugin]]\nname = \"a\"\nmemory-limit = 128\nrequests-per-second = 9\n\
+                    log-limit = 1\ncapabilities = [\"routing\"]\nhttp-hosts = [\"example.com\"]\n\
+                    [[plugin]]\nname = \"b\"\nmax-sessions = 0\nsession-cpu-limit = 5\nturn-cpu-limit = 10\n\
+                    requests-per-turn = 3";
+        let site = super::super::objects::read(std::path::Path::new("site.toml"), text, &Default::default());
+        let all = Policy { memory_bytes: 32 << 20, max_sessions: Some(7), session_cpu: None, ..Policy::default() };
+        let a = Policy {
+            memory_bytes: 128 << 20,
+            requests_per_second: Some(9),
+            log_bytes_per_second: 1 << 10,
+            capabilities: vec!["routing".into()],
+            http_hosts: vec!["example.com".into()],
+            ..all.clone()
+        };
+        let b = Policy {
+            max_sessions: None,
+            session_cpu: Some(Duration::from_millis(5)),
+            turn_cpu: Duration::from_millis(10),
+            requests_per_turn: 3,
+            ..all.clone()
+        };
+        let found = policies(&site);
+        assert_eq!((found.of("a"), found.of("b"), found.of("c")), (&a, &b, &all));
+        assert_eq!(engine_settings(&site).memory_bytes, 128 << 20, "there is room for the largest");
     }
 }

@@ -1,6 +1,7 @@
 //! What is pulled, and what is not.
 
 use jackfield_node::{Node, PullState, StartError};
+use jackfield_strategy::{Policies, Policy};
 
 use crate::support::{Site, add_plugin, plugins, session, settings, start, tell, until};
 
@@ -58,6 +59,47 @@ async fn no_more_sessions_than_allowed_and_the_rest_follow() {
     let counters = node.status().counters;
     assert_eq!((counters.pulled, counters.finished), (10, 10));
     assert_eq!(site.queue("inbound.obeys").await.waiting, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_sessions_of_a_plugin_than_its_policy_allows_whatever_strategy_runs_it() {
+    let site = Site::open("email", &["first", "second", "waits"], true);
+    let (engine, plugins) = plugins(&["waits"]).await;
+    let policy = Policy { max_sessions: Some(3), ..Policy::default() };
+    engine.set_policies(Policies { by_plugin: [("obeys".to_owned(), policy)].into(), ..Policies::default() });
+    add_plugin(&engine, &plugins, "obeys").await;
+    let mut settings = settings(&[&site], &["first", "second", "waits"]);
+    for strategy in settings.strategies.iter_mut().take(2) {
+        strategy.plugin = "obeys".into();
+    }
+    let node = start(settings, engine, plugins).await;
+    for _ in 0..5 {
+        site.submit("first").await;
+        site.submit("second").await;
+    }
+    // The others are not held up: of this plugin there is no bound.
+    for _ in 0..5 {
+        let other = site.submit("waits").await;
+        session(&node, &other).await;
+    }
+    for _ in 0..10 {
+        let sessions = until("a session", async || {
+            let of_plugin = node.status().sessions.into_iter().filter(|session| session.plugin == "obeys");
+            Some(of_plugin.collect::<Vec<_>>()).filter(|sessions| !sessions.is_empty())
+        })
+        .await;
+        assert!(sessions.len() <= 3, "{} sessions", sessions.len());
+        let next = &sessions[0];
+        tell(&node, next, "stop", "done").await;
+        tell(&node, next, "finish", "").await;
+        until("it is gone", async || node.status().sessions.iter().all(|other| other.id != next.id).then_some(()))
+            .await;
+    }
+    let counters = node.status().counters;
+    assert_eq!((counters.pulled, counters.finished), (15, 10));
+    for queue in ["inbound.first", "inbound.second"] {
+        assert_eq!(site.queue(queue).await.waiting, 0, "{queue}");
+    }
 }
 
 #[tokio::test]

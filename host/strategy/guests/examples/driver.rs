@@ -107,6 +107,18 @@ fn act(name: &str, data: String) {
             let same = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() == u128::from(facts::now());
             tell("clocks", format!("{stands} {same}"));
         }
+        "compute" => {
+            let mut number = 0_u64;
+            for _ in 0..self::number(&data) {
+                number = std::hint::black_box(number.wrapping_add(1));
+            }
+            tell("computed", number);
+        }
+        "tell-many" => {
+            for count in 0..number(&data) {
+                tell("many", count);
+            }
+        }
         "random" => tell("random", std::collections::hash_map::RandomState::new().hash_one_number()),
         "environment" => tell(
             "environment",

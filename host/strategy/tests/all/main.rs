@@ -8,6 +8,7 @@ mod compiling;
 mod cost;
 mod hostile;
 mod loading;
+mod policy;
 mod refusals;
 mod sandbox;
 mod support;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue, RequestId};
 use jackfield_strategy::{
-    Checkpoint, Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Recording, Request, Session,
-    SessionEnd, SessionEvent, SessionStart, Settings, Turn,
+    Checkpoint, Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Policies, Policy, Recording,
+    Request, Session, SessionEnd, SessionEvent, SessionStart, Settings, Turn,
 };
 use tokio::sync::Notify;
 
@@ -31,7 +31,6 @@ pub fn small() -> Settings {
     Settings {
         live: live(64),
         memory_bytes: 16 << 20,
-        turn_cpu: Duration::from_millis(200),
         events_waiting: 16,
         requests_waiting: 1_500,
         timers: 16,
@@ -40,10 +39,19 @@ pub fn small() -> Settings {
     }
 }
 
+/// The same of every plugin.
+pub fn strict() -> Policy {
+    Policy { turn_cpu: Duration::from_millis(200), ..Policy::default() }
+}
+
 /// The engine most tests share.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(small()).expect("an engine"))
+    ENGINE.get_or_init(|| {
+        let engine = Engine::new(small()).expect("an engine");
+        engine.set_policies(Policies { default: strict(), ..Policies::default() });
+        engine
+    })
 }
 
 /// A guest's plugin on the shared engine.

@@ -15,6 +15,11 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// Of a session that has taken so many nanoseconds before.
+    pub fn after(nanoseconds: u64) -> Meter {
+        Meter { total: nanoseconds.into(), ..Meter::default() }
+    }
+
     /// The session is about to run on this thread.
     pub fn resume(&self) {
         self.counted_to.store(thread_cpu(), Relaxed);
@@ -38,9 +43,9 @@ impl Meter {
         Duration::from_nanos(self.turn.load(Relaxed))
     }
 
-    /// CPU time of the session, as of the last count.
-    pub fn total(&self) -> Duration {
-        Duration::from_nanos(self.total.load(Relaxed))
+    /// CPU time of the session in nanoseconds, as of the last count.
+    pub fn total(&self) -> u64 {
+        self.total.load(Relaxed)
     }
 }
 

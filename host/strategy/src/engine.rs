@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::alarms::{Alarms, Runtimes};
 use crate::cache::Cache;
 use crate::capacity;
 use crate::contract::Strategy;
@@ -40,6 +41,7 @@ struct Inner {
     linker: Linker<State>,
     settings: Arc<Settings>,
     cache: Cache,
+    runtimes: Runtimes,
     describing: Semaphore,
     long_turns: long_turn::Lane,
 }
@@ -86,6 +88,7 @@ impl Engine {
                 engine,
                 linker,
                 cache: Cache::new(capacity),
+                runtimes: Runtimes::default(),
                 settings: Arc::new(settings),
                 describing: Semaphore::new(DESCRIBING),
                 long_turns,
@@ -110,6 +113,11 @@ impl Engine {
     /// Outside of a tokio runtime.
     pub fn start(&self, start: SessionStart) -> Session {
         spawn(self.clone(), start)
+    }
+
+    /// Those of the runtime we are on.
+    pub(crate) fn alarms(&self) -> Arc<Alarms> {
+        self.inner.runtimes.current()
     }
 
     pub(crate) fn cache(&self) -> &Cache {

@@ -14,13 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use wasmtime::Store;
 
 use crate::active::Run;
+use crate::alarms::{Alarm, Alarms};
 use crate::clock::SessionClock;
 use crate::contract::{Failure, Interaction, InteractionId, Outcome, RequestId};
 use crate::end::{EndReason, SessionEnd};
@@ -133,7 +132,7 @@ pub struct Session {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     id: Arc<str>,
     phase: Mutex<Phase>,
     /// Made by the first who waits for its end.
@@ -259,9 +258,16 @@ impl Inner {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends its sleep, if it sleeps.
+    pub fn wake_up(self: &Arc<Self>) {
+        let woken = self.wake(&mut self.phase());
+        go_on(woken);
+    }
+
     /// Ends its sleep, if it sleeps; what is to [go on](go_on) once the lock is given back.
     fn wake(self: &Arc<Self>, phase: &mut Phase) -> Option<Living> {
         let Phase::Asleep(life) = phase else { return None };
+        life.turn_alarm_off();
         let shared = Shared::after(life.cpu, Arc::clone(&self.id), life.engine.settings().events_waiting);
         let shared = Arc::new(shared);
         match std::mem::replace(phase, Phase::Awake(Arc::clone(&shared))) {
@@ -282,9 +288,9 @@ struct Life {
     turns: u64,
     /// CPU time it had taken when it fell asleep, in nanoseconds.
     cpu: u64,
-    runtime: Handle,
-    /// Wakes it when it is due.
-    alarm: Option<AbortHandle>,
+    alarms: Arc<Alarms>,
+    /// The alarm that wakes it, where it sleeps.
+    alarm: Option<Alarm>,
 }
 
 impl Drop for Life {
@@ -296,7 +302,7 @@ impl Drop for Life {
 impl Life {
     fn turn_alarm_off(&mut self) {
         if let Some(alarm) = self.alarm.take() {
-            alarm.abort();
+            self.alarms.cancel(alarm);
         }
     }
 
@@ -325,8 +331,8 @@ pub(crate) fn spawn(engine: Engine, start: SessionStart) -> Session {
         }
     };
     let turns = resumed.map_or(0, |resumed| resumed.turns);
-    let runtime = Handle::current();
-    let life = Life { engine, plugin, facts, journal, session_clock, turns, cpu: 0, runtime, alarm: None };
+    let alarms = engine.alarms();
+    let life = Life { engine, plugin, facts, journal, session_clock, turns, cpu: 0, alarms, alarm: None };
     // Made here, so that a task that is dropped before it first runs ends its session too.
     let mut living = Living { inner, shared, life: Some(life), end: None };
     if resumed.is_none_or(|resumed| !living.sleep(resumed)) {
@@ -340,8 +346,8 @@ fn go_on(woken: Option<Living>) {
     if let Some(living) = woken
         && let Some(life) = &living.life
     {
-        let runtime = life.runtime.clone();
-        runtime.spawn(live(living, None));
+        let alarms = Arc::clone(&life.alarms);
+        alarms.runtime().spawn(live(living, None));
     }
 }
 
@@ -363,7 +369,6 @@ impl Living {
     /// Puts it to sleep until something comes, or until it is due. False: it has something to do.
     fn sleep(&mut self, resumed: Resumed) -> bool {
         let Some(mut life) = self.life.take() else { return true };
-        life.turn_alarm_off();
         life.turns = resumed.turns;
         life.cpu = self.shared.meter.total();
         let due = resumed.due.map(|due| life.session_clock.instant(due));
@@ -374,15 +379,7 @@ impl Living {
             return false;
         }
         if let Some(due) = due {
-            let sleeper = Arc::downgrade(&self.inner);
-            let alarm = life.runtime.spawn(async move {
-                tokio::time::sleep_until(due).await;
-                if let Some(sleeper) = sleeper.upgrade() {
-                    let woken = sleeper.wake(&mut sleeper.phase());
-                    go_on(woken);
-                }
-            });
-            life.alarm = Some(alarm.abort_handle());
+            life.alarm = Some(life.alarms.set(due, &self.inner));
         }
         *phase = Phase::Asleep(life);
         true

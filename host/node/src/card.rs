@@ -1,7 +1,7 @@
 //! A session as others may see it: who it is, what it has asked for, and what it waits for.
 //!
-//! Shared by the link task, the session's recorder, and whoever asks for the node's status. A passive
-//! session is little more than this, so what is rare is behind a pointer.
+//! Shared by the link task, the session itself, which records its turns with it (`recording`), and whoever
+//! asks for the node's status. A passive session is little more than this, so what is rare is behind a pointer.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use jackfield_strategy::contract::TargetType;
 use jackfield_strategy::{Pending, Plugin, Request, Session};
 
+use crate::by_id::HasId;
+use crate::recording::Way;
 use crate::status::SessionState;
 
 pub(crate) struct Card {
     pub id: Arc<str>,
     /// Index of its strategy.
     pub strategy: usize,
-    /// Index of its link.
-    pub link: usize,
+    /// To its link, and to the journal.
+    pub way: Arc<Way>,
     pub plugin: Plugin,
     /// The interaction it was started for.
     pub interaction: Arc<str>,
@@ -67,10 +69,17 @@ impl Inside {
     }
 }
 
+impl HasId for Arc<Card> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl Card {
     pub fn new(
         id: Arc<str>,
-        (strategy, link): (usize, usize),
+        strategy: usize,
+        way: Arc<Way>,
         plugin: Plugin,
         interaction: Arc<str>,
         started_at: u64,
@@ -78,7 +87,7 @@ impl Card {
         Card {
             id,
             strategy,
-            link,
+            way,
             plugin,
             interaction,
             started_at,

@@ -15,6 +15,7 @@
 //! requests about it never leave that task, so affinity needs no look-up and no lock. What links
 //! share is small: the pull scheduler (`pulling`), the directory of sessions, and counters.
 
+mod by_id;
 mod card;
 mod changes;
 mod endings;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jackfield_journal::{Journal, MessageRow};
 use jackfield_plugins::Plugins;
 use jackfield_routing::{AgentProfile, Directory as Agents};
-use jackfield_strategy::{Engine, Facts, Gone, Session, SessionEvent};
+use jackfield_strategy::{Engine, Facts, Gone, Session, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ use crate::facts::StrategyFacts;
 use crate::link::{LinkTask, Stopping};
 use crate::pulling::{Doing, PullOptions, PullScheduler};
 use crate::pulls::{self, Pulls};
-use crate::recording::Book;
+use crate::recording::{Book, Way};
 use crate::recovery;
 use crate::settings::Settings;
 use crate::shadow::Shadows;
@@ -119,15 +119,18 @@ impl Node {
             counters: Counters::default(),
             settings,
         });
-        let mut recovered = recovery::recover(&shared).await.map_err(|error| StartError::Journal(error.to_string()))?;
+        let (ways, turns): (Vec<Arc<Way>>, Vec<mpsc::Receiver<Turn>>) =
+            (0..shared.settings.links.len()).map(|link| Way::new(shared.clone(), link)).unzip();
+        let recovered = recovery::recover(&shared, &ways).await;
+        let mut recovered = recovered.map_err(|error| StartError::Journal(error.to_string()))?;
         let mut links = JoinSet::new();
         let mut senders = Vec::new();
-        for index in 0..shared.settings.links.len() {
+        for (index, way) in ways.into_iter().zip(turns).enumerate() {
             // One pull a strategy at a time; with as many of a connection before, not yet looked at.
             let (sender, receiver) = mpsc::channel(2 * shared.settings.strategies.len().max(1));
             senders.push(sender);
             let agents = agents(&shared.settings);
-            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped.clone()) {
                 for session in recovered.remove(&index).unwrap_or_default() {
                     task.restore(session);
                 }
@@ -319,7 +322,7 @@ impl Drop for Node {
         if let Some(book) = &self.shared.book {
             book.close();
         }
-        for card in self.shared.directory.all() {
+        for card in self.shared.directory.take_all().values() {
             if let Some(session) = card.session.get() {
                 session.kill("the node is gone");
             }

@@ -27,6 +27,7 @@ use jackfield_strategy::contract::{Destination, Outcome, RouteRequest, Routed, T
 use crate::failures::HostError;
 use crate::link::LinkTask;
 use crate::requests::{Lasting, Purpose, Then, lasting, placed, request_key};
+use crate::sessions::Running;
 
 /// The pause before reclaiming is tried again that the server refused: its store cannot be read.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -69,10 +70,10 @@ impl LinkTask {
 
     /// Requests without an outcome, the oldest session's first.
     fn pending(&self, which: impl Fn(&Request) -> bool) -> VecDeque<(Arc<str>, u64)> {
-        let mut sessions: Vec<&Arc<str>> = self.sessions.keys().collect();
+        let mut sessions: Vec<&Running> = self.sessions.values().map(Box::as_ref).collect();
         // Ids sort by time.
-        sessions.sort_unstable();
-        let pending = sessions.into_iter().filter_map(|id| self.sessions.get(id)).flat_map(|running| {
+        sessions.sort_unstable_by(|one, other| one.card.id.cmp(&other.card.id));
+        let pending = sessions.into_iter().flat_map(|running| {
             let requests = running.card.waiting(&which);
             requests.into_iter().map(|request| (running.card.id.clone(), request))
         });
@@ -275,8 +276,9 @@ impl LinkTask {
 
     fn is_back(&mut self) {
         self.phase = Phase::Up;
-        let ended: Vec<Arc<str>> =
-            self.sessions.iter().filter(|(_, running)| running.end.is_some()).map(|(id, _)| id.clone()).collect();
+        let ended = self.sessions.values().filter(|running| running.end.is_some());
+        let mut ended: Vec<Arc<str>> = ended.map(|running| running.card.id.clone()).collect();
+        ended.sort_unstable();
         for session in ended {
             self.settle(&session);
         }

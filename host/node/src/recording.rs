@@ -1,8 +1,8 @@
 //! Between sessions and the journal: what a session does becomes rows, and rows become its history.
 //!
-//! Each session has a [`Recorder`], which its own task calls at the end of each turn: the turn goes to
-//! the journal, and once it is there its requests go to the link task. A turn that asked for nothing,
-//! and took nothing that waits in the journal, is handed over and not waited for.
+//! A session's own task calls its [`Card`] at the end of each turn: the turn goes to the journal, and once
+//! it is there its requests go to the link task. A turn that asked for nothing, and took nothing that waits
+//! in the journal, is handed over and not waited for.
 //!
 //! Without a journal turns go to the link task alone, and nothing is kept.
 
@@ -93,7 +93,7 @@ impl Book {
     async fn append(
         &self,
         shared: &Shared,
-        about: &[Arc<Card>],
+        about: &[&Card],
         mut entries: Vec<Entry>,
         urgency: Urgency,
     ) -> Result<Durable, JournalError> {
@@ -117,9 +117,8 @@ impl Book {
     }
 
     /// Keeps a message from outside until its session has taken it.
-    pub async fn message(&self, shared: &Shared, to: &Arc<Card>, message: MessageRow) -> Result<(), JournalError> {
-        let entries = vec![Entry::Message(message)];
-        let durable = self.append(shared, std::slice::from_ref(to), entries, Urgency::Now).await?;
+    pub async fn message(&self, shared: &Shared, to: &Card, message: MessageRow) -> Result<(), JournalError> {
+        let durable = self.append(shared, &[to], vec![Entry::Message(message)], Urgency::Now).await?;
         self.durable(shared, durable).await
     }
 
@@ -149,23 +148,32 @@ impl Book {
             last: end.failed_turn.map(|turn| turn.encode()),
         };
         // Where it is not recorded the session is found again at the next start, and ends again.
-        if let Err(error) = self.append(shared, &[card], vec![entry], Urgency::Lazy).await {
+        if let Err(error) = self.append(shared, &[&card], vec![entry], Urgency::Lazy).await {
             tracing::debug!(%error, "the end of a session is not recorded");
         }
     }
 }
 
-/// A session's way to its link task.
+/// Turns of sessions that wait for the link task.
+pub(crate) const TURNS_WAITING: usize = 256;
+
+/// The way of the sessions of a link to the journal and to the link task.
 pub(crate) struct Way {
-    pub turns: mpsc::Sender<Turn>,
-    /// Sessions whose tasks have ended, and that the link task has not looked at.
+    shared: Arc<Shared>,
+    /// Index of the link.
+    pub link: usize,
+    turns: mpsc::Sender<Turn>,
+    /// Sessions that have ended, and that the link task has not looked at.
     ended: Mutex<Vec<Arc<str>>>,
     changed: Notify,
 }
 
 impl Way {
-    pub fn new(turns: mpsc::Sender<Turn>) -> Way {
-        Way { turns, ended: Mutex::default(), changed: Notify::new() }
+    /// With the end of it where turns come out.
+    pub fn new(shared: Arc<Shared>, link: usize) -> (Arc<Way>, mpsc::Receiver<Turn>) {
+        let (sender, turns) = mpsc::channel(TURNS_WAITING);
+        let way = Way { shared, link, turns: sender, ended: Mutex::default(), changed: Notify::new() };
+        (Arc::new(way), turns)
     }
 
     /// Waits for sessions to end. Cancel-safe.
@@ -180,23 +188,12 @@ impl Way {
     }
 }
 
-/// What one session records with. It is dropped when the session's task is over.
-pub(crate) struct Recorder {
-    shared: Arc<Shared>,
-    card: Arc<Card>,
-    way: Arc<Way>,
-}
-
-impl Recorder {
-    pub fn new(shared: Arc<Shared>, card: Arc<Card>, way: Arc<Way>) -> Recorder {
-        Recorder { shared, card, way }
-    }
-
+impl Card {
     async fn take(&self, turn: Turn) -> Result<(), JournalError> {
-        if let Some(book) = &self.shared.book {
+        if let Some(book) = &self.way.shared.book {
             self.write(book, &turn).await?;
         }
-        self.card.turn_ended(turn.number, turn.due_at);
+        self.turn_ended(turn.number, turn.due_at);
         if turn.requests.is_empty() {
             return Ok(());
         }
@@ -208,14 +205,15 @@ impl Recorder {
             Input::Event(SessionEvent::Message { key, .. }) if !key.is_empty() => Some(key.clone()),
             _ => None,
         };
-        let mut about = vec![self.card.clone()];
+        let shared = &self.way.shared;
+        let mut others = Vec::new();
         let mut sends = Vec::new();
         for (request, what) in &turn.requests {
             if let Request::SendEvent { session, name, data } = what {
-                about.extend(self.shared.directory.card(session).filter(|card| card.id != self.card.id));
+                others.extend(shared.directory.card(session).filter(|card| card.id != self.id));
                 sends.push(MessageRow {
                     session: session.clone(),
-                    key: request_key(&self.card.id, *request, ""),
+                    key: request_key(&self.id, *request, ""),
                     name: name.clone(),
                     data: data.clone(),
                 });
@@ -224,7 +222,7 @@ impl Recorder {
         // What leaves, what will not come again, and what is over, is on disk before anybody goes on.
         let waits = !turn.requests.is_empty() || taken.is_some() || turn.last;
         let entry = Entry::Turn {
-            session: self.card.id.clone(),
+            session: self.id.clone(),
             number: turn.number,
             record: turn.encode(),
             due_at: turn.due_at.map(milliseconds),
@@ -233,26 +231,27 @@ impl Recorder {
             sends,
         };
         let urgency = if waits { Urgency::Now } else { Urgency::Lazy };
-        let durable = book.append(&self.shared, &about, vec![entry], urgency).await?;
+        let about: Vec<&Card> = std::iter::once(self).chain(others.iter().map(Arc::as_ref)).collect();
+        let durable = book.append(shared, &about, vec![entry], urgency).await?;
         if waits {
-            book.durable(&self.shared, durable).await?;
+            book.durable(shared, durable).await?;
         }
         if let Some(key) = taken {
-            self.card.took(&key);
+            self.took(&key);
         }
         count(&book.turns);
         Ok(())
     }
 }
 
-impl jackfield_strategy::Journal for Recorder {
+impl jackfield_strategy::Journal for Card {
     fn record(&self, turn: Turn) -> Recording<'_, ()> {
         Box::pin(self.take(turn))
     }
 
     fn history<'a>(&'a self, session: &'a str) -> Recording<'a, History> {
         Box::pin(async move {
-            let Some(book) = &self.shared.book else {
+            let Some(book) = &self.way.shared.book else {
                 return Err(JournalError("nothing is recorded on this node".into()));
             };
             match book.journal.history(session).await {
@@ -264,13 +263,11 @@ impl jackfield_strategy::Journal for Recorder {
     }
 
     fn keeps(&self) -> bool {
-        self.shared.book.is_some()
+        self.way.shared.book.is_some()
     }
-}
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.way.ended.lock().unwrap_or_else(PoisonError::into_inner).push(self.card.id.clone());
+    fn ended(&self) {
+        self.way.ended.lock().unwrap_or_else(PoisonError::into_inner).push(self.id.clone());
         self.way.changed.notify_one();
     }
 }
@@ -292,7 +289,7 @@ fn begin(shared: &Shared, card: &Card, origin: &[u8]) -> SessionRow {
         plugin: card.plugin.name().to_owned(),
         version: card.plugin.version().to_owned(),
         digest: card.plugin.digest().to_owned(),
-        server: settings.links.get(card.link).map(|link| link.server.clone()).unwrap_or_default(),
+        server: settings.links.get(card.way.link).map(|link| link.server.clone()).unwrap_or_default(),
         interaction: card.interaction.to_string(),
         started_at: milliseconds(card.started_at),
         origin: origin.to_vec(),

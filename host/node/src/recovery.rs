@@ -21,7 +21,7 @@ use crate::card::Card;
 use crate::failures::HostError;
 use crate::held::{Held, Names};
 use crate::link::LinkTask;
-use crate::recording::{Book, Recorder, history_of, milliseconds};
+use crate::recording::{Book, Way, history_of, milliseconds};
 use crate::sessions::{MessageServer, Running};
 use crate::shared::Shared;
 
@@ -48,7 +48,7 @@ pub(crate) struct Recovered {
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<Recovered>>, StoreError> {
+pub(crate) async fn recover(shared: &Shared, ways: &[Arc<Way>]) -> Result<HashMap<usize, Vec<Recovered>>, StoreError> {
     let Some(book) = &shared.book else { return Ok(HashMap::new()) };
     let unfinished = book.journal.unfinished().await?;
     let total = unfinished.len();
@@ -62,7 +62,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<R
         }
         for stored in book.journal.histories(ids.to_vec()).await? {
             let id = stored.row.id.clone();
-            match take_up(shared, book, &mut plugins, &mut names, stored).await {
+            match take_up(book, ways, &mut plugins, &mut names, stored).await {
                 Ok(session) => sessions.push(session),
                 Err(reason) => {
                     tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
@@ -88,7 +88,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<HashMap<usize, Vec<R
     book.recovered.store(u64::try_from(sessions.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
     let mut by_link: HashMap<usize, Vec<Recovered>> = HashMap::new();
     for session in sessions {
-        by_link.entry(session.card.link).or_default().push(session);
+        by_link.entry(session.card.way.link).or_default().push(session);
     }
     Ok(by_link)
 }
@@ -128,14 +128,14 @@ impl<'a> Pinned<'a> {
 }
 
 async fn take_up(
-    shared: &Shared,
     book: &Book,
+    ways: &[Arc<Way>],
     plugins: &mut Pinned<'_>,
     names: &mut Names,
     stored: StoredSession,
 ) -> Result<Recovered, String> {
     let row = &stored.row;
-    let settings = &shared.settings;
+    let settings = &plugins.shared.settings;
     let index = |what: &str, name: &str, found: Option<usize>| {
         found.ok_or_else(|| format!("{what} `{name}` is not configured any more"))
     };
@@ -143,13 +143,14 @@ async fn take_up(
     let strategy = index("strategy", &row.strategy, strategy)?;
     let link = settings.links.iter().position(|link| link.server == row.server);
     let link = index("the link to interaction server", &row.server, link)?;
+    let way = ways.get(link).ok_or("its link is gone")?.clone();
     let history = history_of(&stored).map_err(|error| error.to_string())?;
     let plugin = plugins.get(book, &stored).await?;
     let standing = history.standing();
     let held: Vec<Held> = standing.held().iter().map(|interaction| names.hold(interaction)).collect();
     let first = held.iter().find(|held| *held.id == *row.interaction);
     let interaction = first.map_or_else(|| row.interaction.as_str().into(), |held| held.id.clone());
-    let card = Card::new(row.id.clone(), (strategy, link), plugin, interaction, history.origin.started_at);
+    let card = Card::new(row.id.clone(), strategy, way, plugin, interaction, history.origin.started_at);
     card.turn_ended(standing.turns(), stored.due_at.and_then(|due_at| u64::try_from(due_at).ok()));
     for (request, pending) in standing.waiting() {
         card.asked(*request, pending.clone());
@@ -195,11 +196,9 @@ fn messages_made(history: &History) -> Vec<(String, MessageServer)> {
 fn leave_to_the_later(sessions: &mut [Recovered]) {
     let mut later = HashSet::new();
     for session in sessions.iter_mut().rev() {
-        let link = session.card.link;
-        let (lost, held): (Vec<_>, Vec<_>) = std::mem::take(&mut session.held)
-            .into_iter()
-            .partition(|interaction| later.contains(&(link, interaction.id.clone())));
-        session.held = held;
+        let link = session.card.way.link;
+        let is_lost = |interaction: &mut Held| later.contains(&(link, interaction.id.clone()));
+        let lost: Vec<Held> = session.held.extract_if(.., is_lost).collect();
         for interaction in lost {
             if session.card.find(|request| hands_on(request, &interaction.id)).is_some() {
                 // It has put it there itself: the server is asked, and the outcome is what it waits for.
@@ -270,7 +269,7 @@ impl LinkTask {
             id: card.id.clone(),
             plugin: card.plugin.clone(),
             facts,
-            journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
+            journal: card.clone(),
             from: Begins::Journal { started_at: card.started_at, resumed },
         });
         for event in events {

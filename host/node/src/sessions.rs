@@ -13,13 +13,13 @@ use std::sync::atomic::Ordering;
 use jackfield_protocol::v1::{EventPulledInteractions, PulledInteraction};
 use jackfield_routing::RouteId;
 use jackfield_strategy::contract::{self, Failure, KvPair, KvValue, Outcome};
-use jackfield_strategy::{From as Begins, Origin, Request, SessionEnd, SessionEvent, SessionStart};
+use jackfield_strategy::{From as Begins, Origin, Request, Session, SessionEnd, SessionEvent, SessionStart};
 
+use crate::by_id::HasId;
 use crate::card::Card;
 use crate::held::Held;
 use crate::link::LinkTask;
 use crate::pulling::Pull;
-use crate::recording::Recorder;
 use crate::shared::count;
 
 /// Messages a session made of which it is remembered who made them.
@@ -49,6 +49,12 @@ pub(crate) enum MessageServer {
     Named(String),
     /// Any server of this media type.
     OfMedia(String),
+}
+
+impl HasId for Box<Running> {
+    fn id(&self) -> &str {
+        &self.card.id
+    }
 }
 
 impl Running {
@@ -172,7 +178,8 @@ impl LinkTask {
         let held = self.names.hold(&interaction);
         let origin = Origin::new(parameters(&pulled.submitter), vec![interaction]);
         let id: Arc<str> = jackfield_world::unique_id().into();
-        let card = Card::new(id.clone(), (strategy, self.index), plugin.clone(), held.id.clone(), origin.started_at);
+        let (way, interaction) = (self.way.clone(), held.id.clone());
+        let card = Card::new(id.clone(), strategy, way, plugin.clone(), interaction, origin.started_at);
         if self.shared.book.is_some() {
             card.begins(origin.encode());
         }
@@ -182,7 +189,7 @@ impl LinkTask {
             id: id.clone(),
             plugin,
             facts,
-            journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
+            journal: card.clone(),
             from: Begins::Origin(Box::new(origin)),
         });
         // The only place that sets it for a session that begins.
@@ -196,19 +203,15 @@ impl LinkTask {
             self.interactions.insert(held.id.clone(), id.clone());
         }
         self.shared.directory.insert(running.card.clone());
-        self.sessions.insert(id, Box::new(running));
+        self.sessions.insert(Box::new(running));
     }
 
-    /// The tasks of these sessions are over: their ends are known, or about to be.
+    /// These sessions are over.
     pub(crate) fn over(&mut self, sessions: Vec<Arc<str>>) {
         for id in sessions {
-            let Some(session) = self.sessions.get(&id).and_then(|running| running.card.session.get()) else { continue };
-            match session.end() {
-                Some(end) => self.ended(&id, end),
-                None => {
-                    let session = session.clone();
-                    self.ends.push(Box::pin(async move { (id, session.ended().await) }));
-                }
+            let running = self.sessions.get(&id);
+            if let Some(end) = running.and_then(|running| running.card.session.get()).and_then(Session::end) {
+                self.ended(&id, end);
             }
         }
     }

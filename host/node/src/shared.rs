@@ -1,7 +1,6 @@
 //! What the links of a node share: settings, the engine, the journal, the pull scheduler, the directory
 //! of sessions, and counters. None of its locks is held across an await.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +10,7 @@ use jackfield_plugins::Plugins;
 use jackfield_strategy::{Engine, Facts, Session};
 use tokio::sync::watch;
 
+use crate::by_id::ById;
 use crate::card::Card;
 use crate::link::Stopping;
 use crate::pulling::PullScheduler;
@@ -59,13 +59,13 @@ impl Shared {
     }
 }
 
-/// All sessions of the node, by id. Ids sort by time, so the oldest come first.
+/// All sessions of the node.
 #[derive(Default)]
-pub(crate) struct Directory(Mutex<BTreeMap<Arc<str>, Arc<Card>>>);
+pub(crate) struct Directory(Mutex<ById<Arc<Card>>>);
 
 impl Directory {
     pub fn insert(&self, card: Arc<Card>) {
-        self.lock().insert(card.id.clone(), card);
+        self.lock().insert(card);
     }
 
     pub fn remove(&self, id: &str) {
@@ -80,8 +80,16 @@ impl Directory {
         self.lock().get(id)?.session.get().cloned()
     }
 
+    /// The oldest first: ids sort by time.
     pub fn all(&self) -> Vec<Arc<Card>> {
-        self.lock().values().cloned().collect()
+        let mut all: Vec<Arc<Card>> = self.lock().values().cloned().collect();
+        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// Forgets them all; these they were.
+    pub fn take_all(&self) -> ById<Arc<Card>> {
+        std::mem::take(&mut *self.lock())
     }
 
     pub fn status(&self, settings: &Settings) -> Vec<SessionStatus> {
@@ -93,7 +101,7 @@ impl Directory {
                 plugin: card.plugin.name().to_owned(),
                 plugin_version: card.plugin.version().to_owned(),
                 interaction: card.interaction.to_string(),
-                server: settings.links.get(card.link).map(|link| link.server.clone()).unwrap_or_default(),
+                server: settings.links.get(card.way.link).map(|link| link.server.clone()).unwrap_or_default(),
                 started_at: card.started_at,
                 turns: card.turns(),
                 waits_for: card.waits_for(),
@@ -103,7 +111,7 @@ impl Directory {
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Card>>> {
+    fn lock(&self) -> MutexGuard<'_, ById<Arc<Card>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::alarms::{Alarms, Runtimes};
 use crate::cache::Cache;
 use crate::capacity;
 use crate::code_cache::CodeCache;
@@ -45,6 +46,7 @@ struct Inner {
     /// Of plugins that are loaded from here on.
     policies: RwLock<Arc<Policies>>,
     cache: Cache,
+    runtimes: Runtimes,
     describing: Semaphore,
     compiler: Compiler,
     code_cache: Option<Arc<CodeCache>>,
@@ -95,6 +97,7 @@ impl Engine {
                 engine,
                 linker,
                 cache: Cache::new(capacity),
+                runtimes: Runtimes::default(),
                 settings: Arc::new(settings),
                 policies: RwLock::default(),
                 describing: Semaphore::new(DESCRIBING),
@@ -138,6 +141,11 @@ impl Engine {
     /// What plugins may that are loaded now.
     pub fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.inner.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Those of the runtime we are on.
+    pub(crate) fn alarms(&self) -> Arc<Alarms> {
+        self.inner.runtimes.current()
     }
 
     pub(crate) fn cache(&self) -> &Cache {

@@ -1,8 +1,8 @@
-//! What waits for one session: events, and the wishes that it end, or make room.
+//! What waits for one session that is awake: events, and the wishes that it end, or make room.
 //!
 //! Written by whoever holds a [`Session`](crate::Session), read by the session's own task. It never
-//! blocks a writer: a session that leaves too much unread is ended instead. It closes when the
-//! session ends; what comes after that is given back as [`Gone`](crate::Gone).
+//! blocks a writer: a session that leaves too much unread is ended instead. It
+//! goes when the session ends, or falls asleep with nothing in it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::end::EndReason;
-use crate::session::{Gone, Life, SessionEvent};
+use crate::session::{Gone, SessionEvent};
 
 pub(crate) struct Inbox {
     content: Mutex<Content>,
@@ -24,11 +24,8 @@ pub(crate) struct Inbox {
 struct Content {
     events: VecDeque<SessionEvent>,
     ending: Option<Box<EndReason>>,
-    /// The session sleeps, and this is what wakes up.
-    asleep: Option<Box<Life>>,
     /// Others need the room of its instance.
     leaving: bool,
-    closed: bool,
 }
 
 impl Inbox {
@@ -39,7 +36,7 @@ impl Inbox {
     /// Appends an event. A full inbox ends the session as [`EndReason::NotReading`].
     pub fn push(&self, event: SessionEvent) -> Result<(), Gone> {
         let mut content = self.content();
-        if content.closed || content.ending.is_some() {
+        if content.ending.is_some() {
             return Err(Gone);
         }
         let full = content.events.len() >= self.room;
@@ -56,7 +53,7 @@ impl Inbox {
     /// Asks the session to end; the first reason stands.
     pub fn end(&self, reason: EndReason) {
         let mut content = self.content();
-        if !content.closed && content.ending.is_none() {
+        if content.ending.is_none() {
             content.ending = Some(Box::new(reason));
             drop(content);
             self.changed.notify_one();
@@ -88,33 +85,15 @@ impl Inbox {
         std::mem::take(&mut self.content().leaving)
     }
 
-    /// The session sleeps until somebody [wakes](Self::wake) it. Gives it back where there is an event, or a
-    /// reason to end.
-    pub fn sleep(&self, life: Box<Life>) -> Option<Box<Life>> {
-        let mut content = self.content();
-        if !content.events.is_empty() || content.ending.is_some() {
-            return Some(life);
-        }
-        content.leaving = false;
-        content.asleep = Some(life);
-        None
-    }
-
-    /// What sleeps, if it does.
-    pub fn wake(&self) -> Option<Box<Life>> {
-        self.content().asleep.take()
+    /// Whether there is neither an event nor a reason to end.
+    pub fn is_empty(&self) -> bool {
+        let content = self.content();
+        content.events.is_empty() && content.ending.is_none()
     }
 
     /// Returns once something may have changed since the last [`take`](Self::take). Cancel-safe.
     pub async fn changed(&self) {
         self.changed.notified().await;
-    }
-
-    /// Takes no more events, and drops what waits.
-    pub fn close(&self) {
-        let mut content = self.content();
-        content.closed = true;
-        content.events = VecDeque::new();
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -142,14 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_reason_to_end_stands_and_a_closed_inbox_takes_nothing() {
+    fn the_first_reason_to_end_stands() {
         let inbox = Inbox::new(2);
+        assert!(inbox.is_empty());
         inbox.end(EndReason::Killed("one".into()));
         inbox.end(EndReason::Killed("two".into()));
         assert_eq!(inbox.ending(), Some(EndReason::Killed("one".into())));
-        let inbox = Inbox::new(2);
-        inbox.close();
+        assert!(!inbox.is_empty());
         assert_eq!(inbox.push(message("a")), Err(Gone));
-        assert_eq!(inbox.take(), Ok(None));
     }
 }

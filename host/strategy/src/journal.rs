@@ -36,6 +36,10 @@ pub trait Journal: Send + Sync + 'static {
     fn keeps(&self) -> bool {
         false
     }
+
+    /// The session is over: its [`end`](crate::Session::end) is known, and nothing more is recorded. Called
+    /// once, except when the host is dropped while the session is passive.
+    fn ended(&self) {}
 }
 
 /// A turn was not recorded, or a history not read, because of this.

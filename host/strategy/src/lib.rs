@@ -18,6 +18,7 @@
 //! [`Policy`] and [`Settings`] for the bounds.
 
 mod active;
+mod alarms;
 mod cache;
 mod capacity;
 mod clock;

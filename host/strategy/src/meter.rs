@@ -18,7 +18,24 @@ pub(crate) struct Meter {
     rebuilding: AtomicBool,
 }
 
+/// What a session has taken so far, in nanoseconds: all there is of its meter while it sleeps.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pub total: u64,
+    turns: u64,
+}
+
 impl Meter {
+    /// Of a session that has taken so much before.
+    pub fn after(spent: Spent) -> Meter {
+        Meter { total: spent.total.into(), turns: spent.turns.into(), ..Meter::default() }
+    }
+
+    /// As of the last count.
+    pub fn spent(&self) -> Spent {
+        Spent { total: self.total.load(Relaxed), turns: self.turns.load(Relaxed) }
+    }
+
     /// The session is about to run on this thread.
     pub fn resume(&self) {
         self.counted_to.store(thread_cpu(), Relaxed);
@@ -59,11 +76,6 @@ impl Meter {
     /// CPU time of its turns, each counted when it first happened, as of the last count.
     pub fn turns(&self) -> Duration {
         Duration::from_nanos(self.turns.load(Relaxed))
-    }
-
-    /// CPU time of the session, as of the last count.
-    pub fn total(&self) -> Duration {
-        Duration::from_nanos(self.total.load(Relaxed))
     }
 }
 

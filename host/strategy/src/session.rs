@@ -1,26 +1,25 @@
 //! One session. While it has something to do, a task runs an instance of its strategy's component, made
 //! anew from what is recorded where there was none. While it waits without an instance it is asleep:
-//! it has no task either, and is no more than what its next task needs, kept in its inbox.
+//! it has no task either, and is no more than what its next task needs.
 //!
-//! Everybody has a [`Session`], which reaches it through the inbox. A session ends when `run` returns, when
-//! it traps or goes past a limit, when it is killed, when it cannot be rebuilt, or when its task is dropped
-//! with the runtime; there is a [`SessionEnd`] then, and the instance is gone by the time it can be seen. One
-//! that sleeps when everything is dropped just goes; the journal has it.
+//! Everybody has a [`Session`], which reaches it through its inbox, or wakes it. A session ends when `run`
+//! returns, when it traps or goes past a limit, when it is killed, when it cannot be rebuilt, or when its task
+//! is dropped with the runtime; there is a [`SessionEnd`] then, and the instance is gone by the time it can be
+//! seen. One that sleeps when everything is dropped just goes; the journal has it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use wasmtime::Store;
 
 use crate::active::Run;
+use crate::alarms::{Alarm, Alarms};
 use crate::clock::SessionClock;
 use crate::contract::{Failure, Interaction, InteractionId, Outcome, RequestId};
 use crate::end::{EndReason, SessionEnd};
@@ -28,7 +27,7 @@ use crate::engine::Engine;
 use crate::inbox::Inbox;
 use crate::journal::{Journal, JournalError};
 use crate::long_turn::{self, LongTurn};
-use crate::meter::Meter;
+use crate::meter::{Meter, Spent};
 use crate::plugin::Plugin;
 use crate::record::{History, Origin};
 use crate::standing::Resumed;
@@ -130,36 +129,41 @@ pub struct Gone;
 /// A handle of a session. Clones are handles of the same one; dropping them all does not end it.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
+pub(crate) struct Inner {
+    id: Arc<str>,
+    phase: Mutex<Phase>,
+    /// Made by the first who waits for its end.
+    ended: OnceLock<Box<Notify>>,
+}
+
+/// Many sessions sleep at once: keep what one is then small.
+enum Phase {
+    /// It waits without an instance, and with nothing in its inbox.
+    Asleep(Life),
+    /// A task runs it.
+    Awake(Arc<Shared>),
+    Over(Box<SessionEnd>),
+}
+
+/// What a session that is awake shares with those who reach it.
 pub(crate) struct Shared {
     pub id: Arc<str>,
     pub inbox: Inbox,
     pub meter: Meter,
     pub long_turn: LongTurn,
-    end: OnceLock<Box<SessionEnd>>,
-    ended: Notify,
 }
 
 impl Shared {
     pub fn new(id: Arc<str>, events_waiting: usize) -> Shared {
-        Shared {
-            id,
-            inbox: Inbox::new(events_waiting),
-            meter: Meter::default(),
-            long_turn: LongTurn::default(),
-            end: OnceLock::new(),
-            ended: Notify::new(),
-        }
+        Shared::after(Spent::default(), id, events_waiting)
     }
 
-    /// Ends its sleep, if it sleeps.
-    fn wake(self: &Arc<Self>) {
-        if let Some(asleep) = self.inbox.wake() {
-            let runtime = asleep.runtime.clone();
-            runtime.spawn(live(asleep, None, EndGuard::new(Arc::clone(self))));
-        }
+    /// Of a session that has taken so much CPU time before.
+    fn after(spent: Spent, id: Arc<str>, events_waiting: usize) -> Shared {
+        Shared { id, inbox: Inbox::new(events_waiting), meter: Meter::after(spent), long_turn: LongTurn::default() }
     }
 
     /// Returns once there may be something in the inbox, or at that moment. Cancel-safe.
@@ -178,7 +182,7 @@ impl Shared {
 impl Session {
     /// Its id.
     pub fn id(&self) -> &str {
-        &self.shared.id
+        &self.inner.id
     }
 
     /// Hands it an event, which it takes in its next turn. Never blocks.
@@ -186,32 +190,54 @@ impl Session {
     /// # Errors
     /// [`Gone`] when it has ended, or when too many events wait already: it is ended then.
     pub fn deliver(&self, event: SessionEvent) -> Result<(), Gone> {
-        let delivered = self.shared.inbox.push(event);
-        self.shared.wake();
+        let mut phase = self.inner.phase();
+        // It cannot fall asleep again before the event is in its inbox.
+        let woken = self.inner.wake(&mut phase);
+        let delivered = match &*phase {
+            Phase::Awake(shared) => shared.inbox.push(event),
+            Phase::Asleep(_) | Phase::Over(_) => Err(Gone),
+        };
+        drop(phase);
+        go_on(woken);
         delivered
     }
 
     /// Ends it. Takes effect at once where it waits or runs; a turn that is being recorded is
     /// recorded first. What its running turn asked for is discarded.
     pub fn kill(&self, reason: &str) {
-        self.shared.inbox.end(EndReason::Killed(reason.into()));
-        self.shared.wake();
+        let reason = EndReason::Killed(reason.into());
+        let mut phase = self.inner.phase();
+        if let Phase::Awake(shared) = &*phase {
+            return shared.inbox.end(reason);
+        }
+        let woken = self.inner.wake(&mut phase);
+        drop(phase);
+        if let Some(mut living) = woken {
+            living.ends(reason);
+        }
     }
 
     /// CPU time it has taken so far.
     pub fn cpu(&self) -> Duration {
-        self.shared.meter.total()
+        match &*self.inner.phase() {
+            Phase::Asleep(life) => Duration::from_nanos(life.spent.total),
+            Phase::Awake(shared) => Duration::from_nanos(shared.meter.spent().total),
+            Phase::Over(end) => end.cpu,
+        }
     }
 
     /// How it ended, when it has.
     pub fn end(&self) -> Option<SessionEnd> {
-        self.shared.end.get().map(|end| (**end).clone())
+        match &*self.inner.phase() {
+            Phase::Over(end) => Some((**end).clone()),
+            Phase::Asleep(_) | Phase::Awake(_) => None,
+        }
     }
 
     /// Waits for its end. Cancel-safe.
     pub async fn ended(self) -> SessionEnd {
         loop {
-            let ended = self.shared.ended.notified();
+            let ended = self.inner.ended.get_or_init(Box::default).notified();
             if let Some(end) = self.end() {
                 return end;
             }
@@ -222,22 +248,49 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Session").field("id", &self.shared.id).field("end", &self.shared.end.get()).finish()
+        formatter.debug_struct("Session").field("id", &self.inner.id).field("end", &self.end()).finish()
     }
 }
 
-/// What a session needs to run, and all there is of one that sleeps, beside its inbox: keep it small.
-pub(crate) struct Life {
+impl Inner {
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        // Nothing in it panics half-way through a change.
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends its sleep, if it sleeps.
+    pub fn wake_up(self: &Arc<Self>) {
+        let woken = self.wake(&mut self.phase());
+        go_on(woken);
+    }
+
+    /// Ends its sleep, if it sleeps; what is to [go on](go_on) once the lock is given back.
+    fn wake(self: &Arc<Self>, phase: &mut Phase) -> Option<Living> {
+        let Phase::Asleep(life) = phase else { return None };
+        life.turn_alarm_off();
+        let shared = Shared::after(life.spent, Arc::clone(&self.id), life.engine.settings().events_waiting);
+        let shared = Arc::new(shared);
+        match std::mem::replace(phase, Phase::Awake(Arc::clone(&shared))) {
+            Phase::Asleep(life) => Some(Living { inner: Arc::clone(self), shared, life: Some(life), end: None }),
+            Phase::Awake(_) | Phase::Over(_) => None,
+        }
+    }
+}
+
+/// What a session needs to run, and all there is of one that sleeps: keep it small.
+struct Life {
     engine: Engine,
     plugin: Plugin,
     facts: Arc<dyn Facts>,
     journal: Arc<dyn Journal>,
     session_clock: SessionClock,
-    /// As far as it had come when it ran last.
-    resumed: Resumed,
-    runtime: Handle,
-    /// Wakes it when it is due.
-    alarm: Option<AbortHandle>,
+    /// That are recorded.
+    turns: u64,
+    /// CPU time it had taken when it fell asleep, in nanoseconds.
+    spent: Spent,
+    alarms: Arc<Alarms>,
+    /// The alarm that wakes it, where it sleeps.
+    alarm: Option<Alarm>,
 }
 
 impl Drop for Life {
@@ -249,7 +302,7 @@ impl Drop for Life {
 impl Life {
     fn turn_alarm_off(&mut self) {
         if let Some(alarm) = self.alarm.take() {
-            alarm.abort();
+            self.alarms.cancel(alarm);
         }
     }
 
@@ -262,52 +315,96 @@ impl Life {
             look: None,
         }
     }
-
-    /// Puts it to sleep until something comes, or until it is due. Gives it back where it has something to do.
-    fn sleep(mut self: Box<Self>, shared: &Arc<Shared>) -> Option<Box<Life>> {
-        self.turn_alarm_off();
-        if self.resumed.at_once {
-            return Some(self);
-        }
-        let due = self.resumed.due.map(|due| self.session_clock.instant(due));
-        if let Some(due) = due {
-            let sleeper = Arc::downgrade(shared);
-            let alarm = self.runtime.spawn(async move {
-                tokio::time::sleep_until(due).await;
-                if let Some(sleeper) = sleeper.upgrade() {
-                    sleeper.wake();
-                }
-            });
-            self.alarm = Some(alarm.abort_handle());
-        }
-        if let Some(life) = shared.inbox.sleep(self) {
-            return Some(life);
-        }
-        // The alarm may have gone off before it slept.
-        if due.is_some_and(|due| due <= Instant::now()) { shared.inbox.wake() } else { None }
-    }
 }
 
 /// Starts the session.
 pub(crate) fn spawn(engine: Engine, start: SessionStart) -> Session {
     let SessionStart { id, plugin, facts, journal, from } = start;
-    let shared = Arc::new(Shared::new(id, engine.settings().events_waiting));
-    let session = Session { shared: Arc::clone(&shared) };
+    let shared = Arc::new(Shared::new(Arc::clone(&id), engine.settings().events_waiting));
+    let phase = Mutex::new(Phase::Awake(Arc::clone(&shared)));
+    let inner = Arc::new(Inner { id, phase, ended: OnceLock::new() });
+    let session = Session { inner: Arc::clone(&inner) };
     let (session_clock, begins, resumed) = match from {
-        From::Origin(origin) => (SessionClock::start(origin.started_at), Some(origin), Resumed::default()),
-        From::Journal { started_at, resumed } => (SessionClock::resume(started_at, resumed.monotonic), None, resumed),
+        From::Origin(origin) => (SessionClock::start(origin.started_at), Some(origin), None),
+        From::Journal { started_at, resumed } => {
+            (SessionClock::resume(started_at, resumed.monotonic), None, Some(resumed))
+        }
     };
-    let runtime = Handle::current();
-    let life = Box::new(Life { engine, plugin, facts, journal, session_clock, resumed, runtime, alarm: None });
-    let life = match begins {
-        Some(_) => Some(life),
-        None => life.sleep(&shared),
-    };
-    if let Some(life) = life {
-        // The guard is made here, so that a task that is dropped before it first runs ends its session too.
-        tokio::spawn(live(life, begins, EndGuard::new(shared)));
+    let turns = resumed.map_or(0, |resumed| resumed.turns);
+    let alarms = engine.alarms();
+    let life =
+        Life { engine, plugin, facts, journal, session_clock, turns, spent: Spent::default(), alarms, alarm: None };
+    // Made here, so that a task that is dropped before it first runs ends its session too.
+    let mut living = Living { inner, shared, life: Some(life), end: None };
+    if resumed.is_none_or(|resumed| !living.sleep(resumed)) {
+        tokio::spawn(live(living, begins));
     }
     session
+}
+
+/// Has a session that was woken run, if it was.
+fn go_on(woken: Option<Living>) {
+    if let Some(living) = woken
+        && let Some(life) = &living.life
+    {
+        let alarms = Arc::clone(&life.alarms);
+        alarms.runtime().spawn(live(living, None));
+    }
+}
+
+/// A session that is awake. Sees to it that it has an end, or sleeps, whatever becomes of its task.
+struct Living {
+    inner: Arc<Inner>,
+    shared: Arc<Shared>,
+    /// None: it sleeps.
+    life: Option<Life>,
+    end: Option<Box<SessionEnd>>,
+}
+
+impl Living {
+    /// Ends without having run.
+    fn ends(&mut self, reason: EndReason) {
+        self.end = self.life.as_ref().map(|life| Box::new(SessionEnd::passive(reason, life.turns)));
+    }
+
+    /// Puts it to sleep until something comes, or until it is due. False: it has something to do.
+    fn sleep(&mut self, resumed: Resumed) -> bool {
+        let Some(mut life) = self.life.take() else { return true };
+        life.turns = resumed.turns;
+        life.spent = self.shared.meter.spent();
+        let due = resumed.due.map(|due| life.session_clock.instant(due));
+        let mut phase = self.inner.phase();
+        if resumed.at_once || due.is_some_and(|due| due <= Instant::now()) || !self.shared.inbox.is_empty() {
+            drop(phase);
+            self.life = Some(life);
+            return false;
+        }
+        if let Some(due) = due {
+            life.alarm = Some(life.alarms.set(due, &self.inner));
+        }
+        *phase = Phase::Asleep(life);
+        true
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        let Some(life) = self.life.take() else { return };
+        let mut end = self.end.take().unwrap_or_else(|| {
+            let reason = if std::thread::panicking() {
+                EndReason::Trapped("an error inside the host; its log says where".into())
+            } else {
+                EndReason::Killed("the host is stopping".into())
+            };
+            Box::new(SessionEnd::passive(reason, life.turns))
+        });
+        end.cpu = Duration::from_nanos(self.shared.meter.spent().total);
+        *self.inner.phase() = Phase::Over(end);
+        if let Some(ended) = self.inner.ended.get() {
+            ended.notify_waiters();
+        }
+        life.journal.ended();
+    }
 }
 
 /// How one instance left off.
@@ -319,28 +416,20 @@ enum Left {
 }
 
 /// Runs the session until it sleeps or ends.
-async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGuard) {
+async fn live(mut living: Living, begins: Option<Box<Origin>>) {
     let mut history = begins.map(|origin| History { origin: *origin, checkpoint: None, turns: Vec::new() });
-    loop {
-        let shared = Arc::clone(&guard.shared);
-        if let Some(reason) = shared.inbox.ending() {
-            guard.end = Some(Box::new(SessionEnd::passive(reason, life.resumed.turns)));
-            return;
+    while let Some(life) = &living.life {
+        if let Some(reason) = living.shared.inbox.ending() {
+            return living.ends(reason);
         }
-        let left = Box::pin(instance(&life, history.take(), Arc::clone(&shared))).await;
-        match left {
+        match Box::pin(instance(life, history.take(), Arc::clone(&living.shared))).await {
             Some(Left::Passive(from_here)) => {
-                life.resumed = from_here;
-                match life.sleep(&shared) {
-                    Some(awake) => life = awake,
-                    None => {
-                        guard.sleeps = true;
-                        return;
-                    }
+                if living.sleep(from_here) {
+                    return;
                 }
             }
             Some(Left::Over(end)) => {
-                guard.end = Some(end);
+                living.end = Some(end);
                 return;
             }
             // The threads that ran it are gone.
@@ -351,10 +440,10 @@ async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGu
 
 /// One instance, from the room it needs to the room it leaves.
 async fn instance(life: &Life, history: Option<History>, shared: Arc<Shared>) -> Option<Left> {
-    let Life { engine, plugin, resumed, .. } = life;
+    let Life { engine, plugin, turns, .. } = life;
     let room = engine.cache().enter().await;
     shared.long_turn.set_always(plugin.misbehaves());
-    let run = run_instance(engine.clone(), life.run(), history, Arc::clone(&shared), resumed.turns);
+    let run = run_instance(engine.clone(), life.run(), history, Arc::clone(&shared), *turns);
     let run = Box::pin(metered(Arc::clone(&shared), run));
     let left = long_turn::drive(run, shared, engine.long_turns().clone()).await;
     match &left {
@@ -437,38 +526,4 @@ pub(crate) fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// Sees to it that a session has an end, or sleeps, whatever becomes of its task.
-struct EndGuard {
-    shared: Arc<Shared>,
-    end: Option<Box<SessionEnd>>,
-    sleeps: bool,
-}
-
-impl EndGuard {
-    fn new(shared: Arc<Shared>) -> EndGuard {
-        EndGuard { shared, end: None, sleeps: false }
-    }
-}
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        if self.sleeps {
-            return;
-        }
-        let mut end = self.end.take().unwrap_or_else(|| {
-            let reason = if std::thread::panicking() {
-                EndReason::Trapped("an error inside the host; its log says where".into())
-            } else {
-                EndReason::Killed("the host is stopping".into())
-            };
-            Box::new(SessionEnd::passive(reason, 0))
-        });
-        end.cpu = self.shared.meter.total();
-        self.shared.inbox.close();
-        // The only place that sets it.
-        let _ = self.shared.end.set(end);
-        self.shared.ended.notify_waiters();
-    }
 }

@@ -16,7 +16,7 @@ mod connection;
 mod pulls;
 mod sending;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,14 +27,15 @@ use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestCancelPull, RequestRegisterClient};
 use jackfield_routing::{Directory as Agents, RouteId, Selection};
-use jackfield_strategy::{SessionEnd, SessionEvent, Turn};
+use jackfield_strategy::{SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
 use self::sending::{Awaiting, Sent};
+use crate::by_id::ById;
 use crate::held::Names;
 use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
-use crate::recording::Way;
+use crate::recording::{TURNS_WAITING, Way};
 use crate::requests::Purpose;
 use crate::services::Services;
 use crate::sessions::{Boxed, Running};
@@ -42,8 +43,6 @@ use crate::shared::Shared;
 use crate::status::{SessionState, ShutdownReport};
 use crate::targets::{Delivery, Waiting};
 
-/// Turns of sessions that wait for the link task.
-const TURNS_WAITING: usize = 256;
 /// How long a shutdown waits, after the grace time, for the server to take back what was left.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -64,8 +63,7 @@ enum Step {
     Answer(u64, Result<Answer, LinkError>),
     Sent(u64, Result<Reply, LinkError>),
     Link(Option<LinkEvent>),
-    Ended(Arc<str>, SessionEnd),
-    /// These sessions' tasks are over.
+    /// These sessions have ended.
     Over(Vec<Arc<str>>),
     Recorded,
     Turn(Turn),
@@ -104,13 +102,11 @@ pub(crate) struct LinkTask {
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
-    pub(crate) sessions: BTreeMap<Arc<str>, Box<Running>>,
+    pub(crate) sessions: ById<Box<Running>>,
     /// Affinity: the session of each interaction held.
     pub(crate) interactions: HashMap<Arc<str>, Arc<str>>,
     /// Those of them that came anew before the revocation of the time before.
     pub(crate) overtaken: HashSet<String>,
-    /// Those whose tasks are over, and whose ends are about to be known.
-    pub(crate) ends: FuturesUnordered<Boxed<(Arc<str>, SessionEnd)>>,
     /// Ends of sessions on their way to the journal.
     pub(crate) recordings: FuturesUnordered<Boxed<()>>,
     /// One copy of each name of a queue or media type.
@@ -148,6 +144,7 @@ impl LinkTask {
         index: usize,
         agents: Agents,
         pulls: mpsc::Receiver<Pull>,
+        (way, turns): (Arc<Way>, mpsc::Receiver<Turn>),
         stop: Stop,
     ) -> Option<LinkTask> {
         let settings = shared.settings.links.get(index)?;
@@ -160,8 +157,6 @@ impl LinkTask {
         };
         let reconnect = Reconnect { first: options.reconnect_first, max: options.reconnect_max };
         let (link, events) = Link::open(settings.endpoint.clone(), register, reconnect);
-        let (turns_sender, turns) = mpsc::channel(TURNS_WAITING);
-        let way = Arc::new(Way::new(turns_sender));
         Some(LinkTask {
             index,
             server: settings.server.clone(),
@@ -183,10 +178,9 @@ impl LinkTask {
             last_token: 0,
             services: Services::default(),
             held_pulls: Vec::new(),
-            sessions: BTreeMap::new(),
+            sessions: ById::default(),
             interactions: HashMap::new(),
             overtaken: HashSet::new(),
-            ends: FuturesUnordered::new(),
             recordings: FuturesUnordered::new(),
             names: Names::default(),
             kills: VecDeque::new(),
@@ -221,8 +215,8 @@ impl LinkTask {
                 break;
             }
         }
-        for session in self.sessions.keys() {
-            self.shared.directory.remove(session);
+        for running in self.sessions.values() {
+            self.shared.directory.remove(&running.card.id);
         }
         // One that does not take its leave finds what it held when it comes back.
         if let Some(client) = self.client.as_ref().filter(|_| !self.suspending) {
@@ -267,7 +261,6 @@ impl LinkTask {
             Some((token, answer)) = self.replies.next() => Step::Answer(token, answer),
             grace = stop => Step::Stop(grace),
             event = self.events.recv() => Step::Link(event),
-            Some((id, end)) = self.ends.next() => Step::Ended(id, end),
             ended = self.way.ended() => Step::Over(ended),
             Some(()) = self.recordings.next() => Step::Recorded,
             () = tick => Step::Tick,
@@ -288,10 +281,6 @@ impl LinkTask {
                     self.answers_first();
                 }
                 self.link_event(event);
-            }
-            Step::Ended(id, end) => {
-                self.last_turns();
-                self.ended(&id, end);
             }
             Step::Over(sessions) => {
                 self.last_turns();
@@ -358,12 +347,12 @@ impl LinkTask {
     fn begin_shutdown(&mut self, grace: Duration) {
         self.stopping = Some(self.now + grace + GIVE_BACK_WITHIN);
         self.cancel_pulls();
-        for (id, running) in &mut self.sessions {
+        for running in self.sessions.values_mut() {
             running.stopping = true;
             if running.end.is_none() {
                 running.card.set_state(SessionState::Stopping);
                 running.tell(SessionEvent::StopRequested("the node is stopping".to_owned()));
-                self.kills.push_back((self.now + grace, id.clone()));
+                self.kills.push_back((self.now + grace, running.card.id.clone()));
             }
         }
     }
@@ -374,12 +363,17 @@ impl LinkTask {
         self.stopping = Some(self.now + grace);
         self.suspending = true;
         self.cancel_pulls();
-        for id in self.sessions.keys().cloned().collect::<Vec<_>>() {
-            match self.sessions.get(&id) {
-                Some(running) if running.end.is_none() => running.kill("the node is suspended"),
-                // What it left behind is given back after the next start.
-                _ => self.leave_for_later(&id),
+        let mut ended = Vec::new();
+        for running in self.sessions.values() {
+            if running.end.is_none() {
+                running.kill("the node is suspended");
+            } else {
+                ended.push(running.card.id.clone());
             }
+        }
+        // What these left behind is given back after the next start.
+        for id in ended {
+            self.leave_for_later(&id);
         }
     }
 

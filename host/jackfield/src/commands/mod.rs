@@ -5,10 +5,13 @@ mod bench;
 mod check;
 mod demo;
 mod finished;
+mod install;
 mod journal;
 mod moving;
 mod options;
+mod publish;
 mod queues;
+mod registry;
 mod replay;
 mod run;
 mod server;
@@ -38,6 +41,8 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Journal(arguments) => journal::journal(global, &arguments),
         Command::Replay(arguments) => replay::replay(global, arguments).await,
         Command::Move(arguments) => moving::sessions(global, &arguments).await,
+        Command::Install(arguments) => install::install(global, arguments).await,
+        Command::Publish(arguments) => publish::publish(global, arguments).await,
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Options => options::options(global),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

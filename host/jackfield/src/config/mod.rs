@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
-pub use settings::{engine_settings, journal_settings, node_settings, server_settings};
+pub use settings::{engine_settings, journal_settings, node_settings, server_settings, vouching};
 
 use section::Notes;
 

@@ -280,6 +280,14 @@ pub const OPTIONS: &[OptionDefinition] = &[
         (1_000, 10, 100_000, Count),
         "Turns a recorded session may have since its last checkpoint, or its beginning; beyond it the session ends and gives its interaction back.",
     ),
+    OptionDefinition {
+        owner: Application,
+        section: "plugins",
+        name: "require-signature",
+        kind: Kind::Flag { default: false },
+        takes_effect: TakesEffect::Restart,
+        text: "Takes only plugins that the key of a [[trusted-key]] has signed, with minisign: the signature of a.wasm is a.wasm.minisig beside it.",
+    },
     integer(
         Server,
         "settings",

@@ -201,6 +201,14 @@ pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
     }
 }
 
+/// Whose signatures plugins need.
+pub fn vouching(site: &Site) -> jackfield_packages::Vouching {
+    jackfield_packages::Vouching {
+        required: site.application.options.flag(Owner::Application, "plugins", "require-signature"),
+        keys: site.trusted_keys.iter().filter_map(|trusted| trusted.key.clone()).collect(),
+    }
+}
+
 /// How the node keeps its journal.
 pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
     let application = &site.application;
@@ -222,6 +230,7 @@ mod tests {
         assert_eq!(node_options(&defaults), jackfield_node::Options::default());
         assert_eq!(engine_settings(&Site::default()), jackfield_strategy::Settings::default());
         assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
+        assert_eq!(vouching(&Site::default()), jackfield_packages::Vouching::default());
     }
 
     #[test]
@@ -230,6 +239,7 @@ mod tests {
         let (site, _) = crate::config::load(&sample).expect("the sample is right");
         assert_eq!(node_options(&site.application.options), jackfield_node::Options::default());
         assert_eq!(engine_settings(&site), jackfield_strategy::Settings::default());
+        assert_eq!(vouching(&site), jackfield_packages::Vouching::default());
         let name = &site.application.name;
         assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
         assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));

@@ -97,6 +97,21 @@ async fn a_registry_that_wants_a_login() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_nobody_vouches_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let issued = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+    let options = Options { tls: Some((&certificate, &key)), ..Options::default() };
+    let Some(registry) = RealRegistry::start(&options) else { return };
+    // Not even where plain http would do: the registry speaks TLS.
+    let access = Access { insecure: true, ..Access::default() };
+    let error = says(fetch_by(&registry.reference("triage:1"), access).await, &["is not trusted", "SSL_CERT_FILE"]);
+    assert!(matches!(error, RegistryError::Certificate { .. }));
+}
+
+#[tokio::test]
 async fn what_is_no_component_is_not_published() {
     let Some(registry) = RealRegistry::start(&Options::default()) else { return };
     let reference = registry.reference("triage:1");

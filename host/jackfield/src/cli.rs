@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use jackfield_packages::oci::Reference;
 
 use crate::exit;
 
@@ -91,6 +92,10 @@ pub enum Command {
     Shadow(Shadow),
     /// Make the canary, the shadow, or the version that waits the current one.
     Promote(PluginName),
+    /// Install plugins from registries into the plugins folder, pinned by digest.
+    Install(Install),
+    /// Publish a plugin in a registry.
+    Publish(Publish),
     /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
     /// List every option of the configuration with its range and default.
@@ -417,6 +422,69 @@ pub struct Shadow {
     /// Compare nothing any more.
     #[arg(long, conflicts_with = "version")]
     pub off: bool,
+}
+
+/// `jackfield install`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A tag is resolved to a digest, and what came is recorded by digest in <plugins>/jackfield.lock. Without a
+reference the folder is made as that file says; what is so already is not fetched again. A plugin is checked as
+the node would check it, its signature too where the site has trusted keys, and replaces the file of its name in
+one step. Contents that are not what their digest says, or what the lock file says, are refused.
+
+A reference with a tag and a digest is installed only while the tag is that digest. Registries are spoken to by
+TLS; those of this machine may speak plain http. Logins are those of `docker login` or `podman login`, or
+JACKFIELD_REGISTRY_USER and JACKFIELD_REGISTRY_PASSWORD.
+
+Ends with code 3 when only some were installed, and with code 4 when the registry cannot be reached.
+
+Examples:
+  jackfield install oci://registry.example/strategies/triage:1.2
+  jackfield install oci://registry.example/strategies/triage@sha256:9f86d08...
+  jackfield install
+  jackfield install --update --dry-run")]
+pub struct Install {
+    /// What to install; what <plugins>/jackfield.lock names when nothing is.
+    #[arg(value_name = "oci://HOST/NAME[:TAG][@DIGEST]")]
+    pub references: Vec<Reference>,
+    /// Follow the tags in the lock file to where they are now.
+    #[arg(long, conflicts_with = "references")]
+    pub update: bool,
+    /// Do all but write.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace a file of that name although it was not installed.
+    #[arg(long)]
+    pub replace: bool,
+    /// Speak plain http with a registry that knows no TLS.
+    #[arg(long)]
+    pub insecure: bool,
+    /// Folder of plugins; overrides the configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub plugins: Option<PathBuf>,
+}
+
+/// `jackfield publish`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file is checked first, as the node would check it. Its signature, FILE.minisig as `minisign -S -m FILE`
+writes it, goes with it where there is one. Other tools for components (wkg, wash) can read what is published.
+
+Examples:
+  jackfield publish triage.wasm oci://registry.example/strategies/triage:1.2
+  jackfield publish triage.wasm oci://localhost:5000/triage:latest --json")]
+pub struct Publish {
+    /// The plugin.
+    pub file: PathBuf,
+    /// Where to.
+    #[arg(value_name = "oci://HOST/NAME[:TAG]")]
+    pub reference: Reference,
+    /// Its signature, where it is not FILE.minisig.
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
+    /// Speak plain http with a registry that knows no TLS.
+    #[arg(long)]
+    pub insecure: bool,
 }
 
 /// `jackfield check`

@@ -17,7 +17,7 @@ pub enum Exit {
     Configuration = 2,
     /// A part was done, such as a submit in which some messages were refused.
     Partly = 3,
-    /// The Interaction Server, or the node, cannot be reached.
+    /// The Interaction Server, the node, or the registry cannot be reached.
     Unreachable = 4,
     /// A replay did something else than what is recorded.
     Different = 5,
@@ -30,7 +30,7 @@ Exit codes:
   1  failed
   2  the command line or the configuration is wrong; nothing was done
   3  partly done, such as a submit in which some messages were refused
-  4  the Interaction Server, or the node, cannot be reached
+  4  the Interaction Server, the node, or the registry cannot be reached
   5  a replay did something else than what is recorded";
 
 /// A mistake on the command line that only shows once the configuration is known.

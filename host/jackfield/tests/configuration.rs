@@ -168,6 +168,43 @@ fn an_option_of_a_few_words_names_them() {
     }
 }
 
+/// Keys of minisign: a public one, and how a secret one begins.
+const PUBLIC_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+const REQUIRED: &str = "[application.options.plugins]\nrequire-signature = true\n";
+
+fn with_objects(objects: &str) -> String {
+    with("[[tenant]]", &format!("{objects}\n[[tenant]]"))
+}
+
+#[test]
+fn signatures_need_a_key_that_is_trusted() {
+    says(
+        &with_objects(REQUIRED),
+        &["jackfield.toml:11:21: error", "signatures are required, and no key is trusted", "add [[trusted-key]]"],
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("kim.pub"), format!("untrusted comment: kim\n{PUBLIC_KEY}\n")).expect("written");
+    let keys = format!(
+        "{REQUIRED}[[trusted-key]]\nname = \"ana\"\nkey = \"{PUBLIC_KEY}\"\n\
+         [[trusted-key]]\nname = \"kim\"\nfile = \"kim.pub\"\n[[tenant]]"
+    );
+    let (code, text) = check(folder.path(), &RIGHT.replacen("[[tenant]]", &keys, 1), &["--strict"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_trusted_key_that_is_none() {
+    says(&with_objects("[[trusted-key]]\nname = \"kim\"\nkey = \"kim\""), &["not a public key of minisign"]);
+    says(&with_objects("[[trusted-key]]\nname = \"kim\""), &["takes either `key` or `file`", "minisign.pub"]);
+    says(
+        &with_objects(&format!("[[trusted-key]]\nname = \"kim\"\nkey = \"{PUBLIC_KEY}\"\nfile = \"kim.pub\"")),
+        &["takes either `key` or `file`"],
+    );
+    says(&with_objects("[[trusted-key]]\nname = \"kim\"\nfile = \"kim.pub\""), &["kim.pub cannot be read"]);
+    let twice = format!("[[trusted-key]]\nname = \"kim\"\nkey = \"{PUBLIC_KEY}\"\n").repeat(2);
+    says(&with_objects(&twice), &["two objects [[trusted-key]] are called `kim`"]);
+}
+
 #[test]
 fn the_options_of_sessions_and_of_their_journal() {
     let folder = tempfile::tempdir().expect("a folder");

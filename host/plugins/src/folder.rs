@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_packages::Vouching;
 use jackfield_strategy::{Engine, LoadError, Plugin};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -57,6 +58,8 @@ pub struct FolderSettings {
     pub notified: bool,
     /// How often the folder is looked at without them; with them, five times more seldom. Default 2 s.
     pub poll_every: Duration,
+    /// Whose signatures files need, if any.
+    pub vouching: Vouching,
 }
 
 /// Why a folder cannot be looked after.
@@ -200,7 +203,7 @@ impl Phase {
 
 /// What was loaded beside the task.
 enum Loaded {
-    File { path: PathBuf, digest: String, result: Box<Result<Plugin, LoadError>> },
+    File { path: PathBuf, digest: String, result: Box<Result<Plugin, Refusal>> },
     Wanted { name: String, digest: String, result: Box<Result<Plugin, String>> },
 }
 
@@ -376,16 +379,13 @@ impl Keeper {
     /// The file is whole.
     fn load(&mut self, path: PathBuf, content: Content) {
         let digest = content.digest;
-        if let Some(plugin) = self.plugins.version(&digest) {
-            return self.take(&path, &plugin);
-        }
         if let Some(file) = self.files.get_mut(&path) {
             file.phase = Phase::Loading { digest: digest.clone() };
         }
-        let (engine, room) = (self.engine.clone(), self.room.clone());
+        let (engine, room, vouching) = (self.engine.clone(), self.room.clone(), self.settings.vouching.clone());
+        let known = self.plugins.version(&digest);
         self.loading.spawn(async move {
-            let _room = room.acquire_owned().await;
-            let result = Box::new(engine.load_bytes(&text(&path), &content.bytes).await);
+            let result = Box::new(load(engine, room, vouching, known, &path, content.bytes).await);
             Loaded::File { path, digest, result }
         });
     }
@@ -412,7 +412,7 @@ impl Keeper {
         }
     }
 
-    fn loaded(&mut self, path: &Path, digest: &str, result: Result<Plugin, LoadError>) {
+    fn loaded(&mut self, path: &Path, digest: &str, result: Result<Plugin, Refusal>) {
         let is_current = self
             .files
             .get(path)
@@ -423,13 +423,12 @@ impl Keeper {
         }
         match result {
             Ok(plugin) => self.take(path, &plugin),
-            Err(error) if error.is_incomplete() => {
+            Err(Refusal { problem, is_incomplete: true }) => {
                 if let Some(file) = self.files.get_mut(path) {
-                    let due = file.changed_at + UNFINISHED;
-                    file.phase = Phase::Unfinished { problem: error.to_string(), due };
+                    file.phase = Phase::Unfinished { problem, due: file.changed_at + UNFINISHED };
                 }
             }
-            Err(error) => self.refuse(path, error.to_string(), false),
+            Err(Refusal { problem, .. }) => self.refuse(path, problem, false),
         }
     }
 
@@ -561,6 +560,35 @@ impl Tracked {
         };
         FileStatus { file: text(path), state, plugin, version, problem }
     }
+}
+
+/// Why a file is not taken.
+struct Refusal {
+    problem: String,
+    /// More of it may come.
+    is_incomplete: bool,
+}
+
+/// Whether the file is vouched for, and what is in it; `known`: the same bytes, loaded before.
+async fn load(
+    engine: Engine,
+    room: Arc<Semaphore>,
+    vouching: Vouching,
+    known: Option<Plugin>,
+    path: &Path,
+    bytes: Vec<u8>,
+) -> Result<Plugin, Refusal> {
+    let origin = text(path);
+    let (of, bytes) = (path.to_owned(), Arc::<[u8]>::from(bytes));
+    let signed = bytes.clone();
+    let vouched = blocking(move || vouching.check(&of, &signed).map(drop).map_err(|error| error.to_string())).await;
+    vouched.map_err(|error| Refusal { problem: format!("{origin}: {error}"), is_incomplete: false })?;
+    if let Some(plugin) = known {
+        return Ok(plugin);
+    }
+    let _room = room.acquire_owned().await;
+    let loaded = engine.load_bytes(&origin, &bytes).await;
+    loaded.map_err(|error| Refusal { problem: error.to_string(), is_incomplete: error.is_incomplete() })
 }
 
 async fn from_archive(

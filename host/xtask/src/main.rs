@@ -4,6 +4,7 @@
 //! state; a command that fails ends the whole with its exit code.
 
 mod guests;
+mod registry;
 mod steps;
 mod test;
 mod wasm_target;

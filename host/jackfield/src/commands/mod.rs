@@ -6,11 +6,14 @@ mod check;
 mod check_plugins;
 mod demo;
 mod finished;
+mod install;
 mod journal;
 mod moving;
 mod options;
 mod plugins;
+mod publish;
 mod queues;
+mod registry;
 mod replay;
 mod run;
 mod server;
@@ -57,6 +60,8 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Shadow(of) => plugins::change(global, &of.name, Change::Shadow { version: of.version }).await,
         Command::Check(arguments) if arguments.files.is_empty() => check::check(global, &arguments),
         Command::Check(arguments) => check_plugins::check(global, &arguments).await,
+        Command::Install(arguments) => install::install(global, arguments).await,
+        Command::Publish(arguments) => publish::publish(global, arguments).await,
         Command::Options => options::options(global),
         Command::Demo(arguments) => demo::demo(global, arguments).await,
         Command::Bench(arguments) => bench::bench(global, arguments).await,

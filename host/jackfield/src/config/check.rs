@@ -54,6 +54,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[media-type]]", site.media_types.iter().map(|object| &object.name), notes);
     unique("[[agent]]", site.agents.iter().map(|object| &object.id), notes);
     unique("[[custom-property]]", site.custom_properties.iter().map(|object| &object.name), notes);
+    unique("[[trusted-key]]", site.trusted_keys.iter().map(|object| &object.name), notes);
 }
 
 /// The names of one kind of object.
@@ -135,6 +136,7 @@ fn rules(site: &Site, notes: &Notes) {
     addresses(site, notes);
     connections(site, notes);
     plugins(site, notes);
+    signatures(site, notes);
     for submitter in &site.submitters {
         let view = site.views.iter().find(|view| view.name.get_ref() == submitter.view.get_ref());
         if let Some(view) = view.filter(|view| view.queue.get_ref() == ORCHESTRATION_SYSTEM) {
@@ -241,6 +243,17 @@ fn addresses(site: &Site, notes: &Notes) {
                     .help("give each of them a file of its own"),
             );
         }
+    }
+}
+
+fn signatures(site: &Site, notes: &Notes) {
+    let required = site.application.options.flag(Owner::Application, "plugins", "require-signature");
+    if required && site.trusted_keys.is_empty() {
+        let span = site.application.option_spans.get("require-signature").cloned().unwrap_or(0..0);
+        notes.push(
+            Problem::new(span, "signatures are required, and no key is trusted", "no plugin would be taken")
+                .help("add [[trusted-key]] with a name and the key, the line of a minisign.pub that begins with RW"),
+        );
     }
 }
 

@@ -21,7 +21,7 @@ pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{
     engine_settings, engine_settings_beside, folder_settings, journal_settings, node_settings, policies,
-    server_settings,
+    server_settings, vouching,
 };
 
 use section::Notes;

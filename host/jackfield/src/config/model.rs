@@ -51,6 +51,8 @@ pub struct Site {
     pub agents: Vec<Agent>,
     /// `[[custom-property]]`
     pub custom_properties: Vec<CustomProperty>,
+    /// `[[trusted-key]]`: whose signatures of plugins count.
+    pub trusted_keys: Vec<TrustedKey>,
     /// `[list.<list>.<item>]`: list, item, key, value.
     pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -243,6 +245,15 @@ pub struct CustomProperty {
     pub key: String,
     /// What it holds.
     pub kind: PropertyKind,
+}
+
+/// A public key of minisign.
+#[derive(Clone, Debug)]
+pub struct TrustedKey {
+    /// What messages call it.
+    pub name: Text,
+    /// The key; always there in a site without errors.
+    pub key: Option<jackfield_packages::TrustedKey>,
 }
 
 impl Site {

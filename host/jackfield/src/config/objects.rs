@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::model::{
     Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, Server, Site, Strategy, Submitter,
-    Switch, Tenant, View,
+    Switch, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -66,6 +66,8 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
     site.custom_properties =
         each(&mut root, notes, "custom-property", "[[custom-property]]", |section| custom_property(section, notes));
+    site.trusted_keys =
+        each(&mut root, notes, "trusted-key", "[[trusted-key]]", |section| trusted_key(section, folder, notes));
     site.lists = lists(&mut root, notes);
     root.finish();
     site
@@ -288,6 +290,26 @@ fn custom_property(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Custo
         return None;
     }
     Some(CustomProperty { name, key: key?.into_inner(), kind })
+}
+
+fn trusted_key(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<TrustedKey> {
+    let name = section.required_text("name");
+    let (key, file) = (section.text("key"), section.text("file"));
+    let called = name.as_ref().map_or("", |name| name.get_ref());
+    let (place, key) = match (&key, &file) {
+        (Some(key), None) => (key.span(), jackfield_packages::TrustedKey::parse(called, key.get_ref())),
+        (None, Some(file)) => (file.span(), jackfield_packages::TrustedKey::read(called, &folder.join(file.get_ref()))),
+        _ => {
+            notes.push(
+                Problem::new(section.span(), "[[trusted-key]] takes either `key` or `file`", "this one")
+                    .help("add `key`: the line of the public key; or `file`: a minisign.pub"),
+            );
+            return Some(TrustedKey { name: name?, key: None });
+        }
+    };
+    // The text itself is not shown again: it may be a secret key, written here by mistake.
+    let key = key.map_err(|error| notes.push(Problem::new(place, error.to_string(), "here"))).ok();
+    Some(TrustedKey { name: name?, key })
 }
 
 fn lists(root: &mut Section<'_, '_>, notes: &Notes) -> BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>> {

@@ -392,6 +392,14 @@ pub const OPTIONS: &[OptionDefinition] = &[
         (2, 1, 3_600, Seconds),
         "Between two looks at the plugins folder.",
     ),
+    OptionDefinition {
+        owner: Application,
+        section: "plugins",
+        name: "require-signature",
+        kind: Kind::Flag { default: false },
+        takes_effect: TakesEffect::Restart,
+        text: "Takes only plugins that the key of a [[trusted-key]] has signed, with minisign: the signature of a.wasm is a.wasm.minisig beside it.",
+    },
     integer(
         Server,
         "settings",

@@ -229,6 +229,7 @@ pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
         safe,
         notified: options.text(Owner::Application, "plugins", "watch") == "notified",
         poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
+        vouching: vouching(site),
     }
 }
 
@@ -272,6 +273,14 @@ fn policy(options: &OptionValues) -> Policy {
     }
 }
 
+/// Whose signatures plugins need.
+pub fn vouching(site: &Site) -> jackfield_packages::Vouching {
+    jackfield_packages::Vouching {
+        required: site.application.options.flag(Owner::Application, "plugins", "require-signature"),
+        keys: site.trusted_keys.iter().filter_map(|trusted| trusted.key.clone()).collect(),
+    }
+}
+
 /// How the node keeps its journal.
 pub fn journal_settings(site: &Site) -> jackfield_journal::JournalSettings {
     let application = &site.application;
@@ -303,6 +312,7 @@ mod tests {
         assert_eq!(policies(&Site::default()), Policies::default());
         assert_eq!(journal_settings(&Site::default()), jackfield_journal::JournalSettings::new(""));
         assert_eq!(folder_settings(&Site::default(), false).rollouts, Rollouts::default());
+        assert_eq!(vouching(&Site::default()), jackfield_packages::Vouching::default());
     }
 
     #[test]
@@ -314,6 +324,7 @@ mod tests {
         let data = &site.application.data;
         assert_eq!(engine_settings(&site), engine_defaults(data.join("code-cache")));
         assert_eq!(policies(&site).default, Policy::default());
+        assert_eq!(vouching(&site), jackfield_packages::Vouching::default());
         let name = &site.application.name;
         assert_eq!(journal_settings(&site), jackfield_journal::JournalSettings::new(name));
         assert_eq!(site.journal(), Some(site.application.data.join("journal.db")));

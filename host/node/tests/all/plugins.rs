@@ -39,6 +39,7 @@ impl Place {
             safe: false,
             notified: true,
             poll_every: Duration::from_secs(2),
+            vouching: Default::default(),
         };
         let engine = engine();
         let folder = Folder::open(engine.clone(), folder_settings).await.expect("a folder");

@@ -48,6 +48,7 @@ impl Home {
             safe: false,
             notified: true,
             poll_every: Duration::from_secs(2),
+            vouching: Default::default(),
         };
         std::fs::create_dir(&settings.folder).expect("a folder");
         Home { folder, settings }

@@ -46,6 +46,9 @@ pub struct StrategySettings {
     pub parameters: BTreeMap<String, String>,
     /// Sessions of it at once on this node; 0: as many as the node takes.
     pub max_sessions: usize,
+    /// Hosts its sessions may reach over HTTP: `host`, `host:port` or `*.domain`, see
+    /// [`check_http_host`](crate::check_http_host). None where there are none.
+    pub http_hosts: Vec<String>,
 }
 
 /// An agent as target selection sees one.

@@ -11,6 +11,7 @@ use jackfield_strategy::{Engine, Facts, Plugins, Session};
 use tokio::sync::watch;
 
 use crate::card::Card;
+use crate::http::Http;
 use crate::link::Stopping;
 use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
     pub facts: Vec<Arc<dyn Facts>>,
+    pub http: Http,
     pub directory: Directory,
     pub counters: Counters,
     pub boards: Vec<Board>,
@@ -48,6 +50,11 @@ impl Shared {
             self.pulls.tell(PullScheduler::stop);
             tracing::error!(reason, "the journal is over: this node stops, and its sessions with it");
         }
+    }
+
+    /// Hosts that this session may reach.
+    pub fn http_hosts(&self, card: &Card) -> &[String] {
+        self.strategy(card.strategy).map(|strategy| strategy.http_hosts.as_slice()).unwrap_or_default()
     }
 
     pub fn strategy(&self, index: usize) -> Option<&StrategySettings> {

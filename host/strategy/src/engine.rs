@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cache::Cache;
 use crate::capacity;
-use crate::contract::Strategy;
+use crate::contract::VERSIONS;
 use crate::long_turn;
 use crate::session::{Session, SessionStart, spawn};
 use crate::settings::Settings;
@@ -78,7 +78,9 @@ impl Engine {
         };
         let engine = wasmtime::Engine::new(&config(&settings, capacity)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
-        Strategy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        for version in VERSIONS {
+            (version.link)(&mut linker).map_err(failed)?;
+        }
         let long_turns = long_turn::Lane::start()?;
         start_ticking(&engine, settings.slice.max(SHORTEST_SLICE))?;
         Ok(Engine {

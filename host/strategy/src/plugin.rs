@@ -12,7 +12,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::conduct::Conduct;
-use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
+use crate::contract::{Manifest, Misfit, PACKAGE, StrategyPre, mismatch};
 use crate::end::EndReason;
 use crate::engine::Engine;
 use crate::host::wasi;
@@ -23,8 +23,6 @@ use crate::state::State;
 const PLUGIN_BYTES: u64 = 128 << 20;
 /// Characters of a plugin's name (contract, `manifest`).
 const NAME_LENGTH: usize = 64;
-/// What the exports of the contract are called.
-const EXPORTS: &[&str] = &["describe", "run"];
 
 /// A strategy that can be run. Cheap to clone; clones are the same plugin.
 #[derive(Clone)]
@@ -49,16 +47,19 @@ pub(crate) enum Capability {
     Messages,
     Routing,
     VirtualQueues,
+    Http,
 }
 
 impl Capability {
-    const ALL: &[Capability] = &[Capability::Messages, Capability::Routing, Capability::VirtualQueues];
+    const ALL: &[Capability] =
+        &[Capability::Messages, Capability::Routing, Capability::VirtualQueues, Capability::Http];
 
     pub fn name(self) -> &'static str {
         match self {
             Capability::Messages => "messages",
             Capability::Routing => "routing",
             Capability::VirtualQueues => "virtual-queues",
+            Capability::Http => "http",
         }
     }
 }
@@ -79,13 +80,8 @@ pub enum LoadError {
     Invalid { origin: String, reason: String },
     #[error("{origin}: imports `{import}`, which strategies do not have; they have {PACKAGE} and WASI 0.2")]
     UnknownImport { origin: String, import: String },
-    #[error(
-        "{origin}: imports `{import}`, built for version {found} of the contract; this host serves {}; rebuild it",
-        VERSIONS.join(", ")
-    )]
-    OtherVersion { origin: String, import: String, found: String },
-    #[error("{origin}: does not export `{export}`; export the world `strategy` of {PACKAGE}")]
-    MissingExport { origin: String, export: String },
+    #[error("{origin}: {misfit}")]
+    Misfit { origin: String, misfit: Misfit },
     #[error("{origin}: does not fit the contract: {reason}")]
     DoesNotFit { origin: String, reason: String },
     #[error("{origin}: `describe` failed: {reason}")]
@@ -222,22 +218,15 @@ impl Engine {
         let ty = component.component_type();
         let mut linker = self.linker().clone();
         for (import, item) in ty.imports(self.wasm()) {
-            if let Some(found) = contract_version(import) {
-                if !VERSIONS.contains(&found) {
-                    let (origin, import, found) = (origin.into(), import.into(), found.into());
-                    return Err(LoadError::OtherVersion { origin, import, found });
-                }
+            if mismatch::interface_of(import).is_some() {
+                // Looked at below.
             } else if wasi::is_known(import) && matches!(item.ty, ComponentItem::ComponentInstance(_)) {
                 wasi::define(&mut linker, import).map_err(misfit)?;
             } else {
                 return Err(LoadError::UnknownImport { origin: origin.into(), import: import.into() });
             }
         }
-        for &export in EXPORTS {
-            if ty.get_export(self.wasm(), export).is_none() {
-                return Err(LoadError::MissingExport { origin: origin.into(), export: export.into() });
-            }
-        }
+        mismatch::check(self.wasm(), &ty).map_err(|misfit| LoadError::Misfit { origin: origin.into(), misfit })?;
         linker.define_unknown_imports_as_traps(component).map_err(misfit)?;
         linker.instantiate_pre(component).and_then(StrategyPre::new).map_err(misfit)
     }
@@ -274,12 +263,6 @@ fn check_is_component(origin: &str, bytes: &[u8]) -> Result<(), LoadError> {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule { origin: origin() }),
         _ => Err(LoadError::NotWasm { origin: origin() }),
     }
-}
-
-/// The version of the contract an import is of: none when it is of something else.
-fn contract_version(import: &str) -> Option<&str> {
-    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
-    Some(interface.split_once('@').map_or("", |(_, version)| version))
 }
 
 /// The manifest's capabilities, when it is in order.

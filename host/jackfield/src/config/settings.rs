@@ -145,6 +145,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
                 plugin: strategy.plugin.get_ref().clone(),
                 parameters: strategy.parameters.clone(),
                 max_sessions: strategy.max_sessions,
+                http_hosts: Vec::new(),
             })
             .collect(),
         agents: site

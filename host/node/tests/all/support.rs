@@ -478,6 +478,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
                 plugin: (*name).into(),
                 parameters: Default::default(),
                 max_sessions: 0,
+                http_hosts: Vec::new(),
             })
             .collect(),
         agents: ["anna", "boris"]

@@ -43,19 +43,7 @@ async fn a_file_cut_short_anywhere_is_refused() {
         assert!(error.to_string().starts_with("memory: damaged, or written only in part: "), "{error}");
     }
     let error = refusal_of_bytes(engine(), &bytes[..8]).await;
-    assert!(matches!(error, LoadError::MissingExport { .. }), "an empty component: {error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_fit_the_contract_is_named() {
-    let error = refusal("load_unknown_import").await;
-    assert!(error.contains("imports `acme:disk/format@1.0.0`, which strategies do not have"), "{error}");
-    let error = refusal("load_other_version").await;
-    assert!(error.contains("built for version 9.1.0 of the contract; this host serves 0.1.0; rebuild it"), "{error}");
-    let error = refusal("load_missing_export").await;
-    assert!(error.contains("does not export `run`"), "{error}");
-    let error = refusal("load_misfit").await;
-    assert!(error.contains("does not fit the contract: "), "{error}");
+    assert!(error.to_string().contains("does not export `describe`"), "an empty component: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

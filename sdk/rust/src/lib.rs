@@ -119,6 +119,7 @@
 
 pub mod error;
 pub mod host;
+pub mod http;
 pub mod interaction;
 mod json;
 pub mod log;
@@ -134,6 +135,7 @@ mod time;
 
 pub use error::Error;
 pub use host::{Host, Request};
+pub use http::{HttpRequest, HttpResponse};
 pub use interaction::{Destination, Failure, WorkbinOwner};
 pub use interaction::{Event, Interaction, InteractionId, KvPair, KvValue, Outcome, RequestId, Routed, Workbin};
 pub use manifest::{Capability, Manifest, Strategy, manifest};
@@ -159,8 +161,9 @@ pub mod bindings {
 /// What a strategy usually needs.
 pub mod prelude {
     pub use crate::{
-        Capability, Destination, Error, Event, Interaction, KvPair, KvValue, Manifest, Message, Next, OlderState,
-        Outcome, Reducer, Routed, ServiceCall, Session, Strategy, Target, hours, manifest, minutes, secs, timestamp,
+        Capability, Destination, Error, Event, HttpRequest, HttpResponse, Interaction, KvPair, KvValue, Manifest,
+        Message, Next, OlderState, Outcome, Reducer, Routed, ServiceCall, Session, Strategy, Target, hours, manifest,
+        minutes, secs, timestamp,
     };
     pub use crate::{debug, error, info, trace, warn};
 }

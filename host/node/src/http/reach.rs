@@ -300,7 +300,7 @@ mod tests {
             ("a.example:", "a port is a number"),
             ("a.example:0", "a port is a number"),
             ("a.example:65536", "a port is a number"),
-            ("http://a.example", "in brackets"),
+            ("http://a.example", "a port is a number"),
             ("a.example/path", "invalid"),
             ("kim@a.example", "invalid"),
             ("a b", "invalid"),

@@ -23,7 +23,8 @@ pub struct Asked {
 }
 
 /// Answers `/say/<text>` with the text, `/status/<number>` with that status, `/bytes/<number>` with so many
-/// bytes, `/to/<URL>` with a redirect, and `/hold` never.
+/// bytes, `/to/<URL>` with a redirect, `/round` with one to
+/// itself, and `/hold` never.
 pub struct HttpServer {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -78,6 +79,10 @@ async fn answer(book: Arc<Mutex<Vec<Asked>>>, request: Request<Incoming>) -> Res
         ("to", url) => {
             *response.status_mut() = StatusCode::FOUND;
             response.headers_mut().insert(LOCATION, HeaderValue::from_str(url).expect("a URL"));
+        }
+        ("round", _) => {
+            *response.status_mut() = StatusCode::FOUND;
+            response.headers_mut().insert(LOCATION, HeaderValue::from_static("/round"));
         }
         _ => std::future::pending().await,
     }

@@ -71,6 +71,15 @@ host_errors! {
     ServiceFault = 2014, "service_fault";
     /// A server answered with something that is no answer to the request.
     UnexpectedAnswer = 2015, "unexpected_answer";
+    /// An HTTP request did not get through, or what came back is no HTTP; the description says what.
+    HttpFailed = 2016, "http_failed";
+    /// The node went down while a request was under way that may not be repeated: whether the server did
+    /// what it was asked for is not known.
+    OutcomeUnknown = 2017, "outcome_unknown";
+    /// An HTTP request, or a redirect, goes to a host that the plugin's policy does not name.
+    HostNotAllowed = 2018, "host_not_allowed";
+    /// The answer to an HTTP request is larger than a session may get.
+    TooLarge = 2019, "too_large";
 }
 
 impl HostError {

@@ -21,7 +21,9 @@ mod changes;
 mod endings;
 mod facts;
 mod failures;
+mod fetches;
 mod held;
+mod http;
 mod link;
 mod messages;
 mod node;
@@ -41,6 +43,7 @@ mod status;
 mod targets;
 
 pub use failures::HostError;
+pub use http::check_host as check_http_host;
 pub use node::{Node, SendError, StartError};
 pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings};
 pub use status::{

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::card::Card;
 use crate::facts::StrategyFacts;
+use crate::http::Http;
 use crate::link::{LinkTask, Stopping};
 use crate::pulling::{Doing, PullOptions, PullScheduler};
 use crate::pulls::{self, Pulls};
@@ -108,6 +109,7 @@ impl Node {
         let (stop, stopped) = watch::channel(None);
         let shared = Arc::new(Shared {
             facts: facts(&settings),
+            http: Http::default(),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,
             plugins,

@@ -257,6 +257,10 @@ impl LinkTask {
             // It goes on.
             return;
         }
+        if matches!(what, Request::Fetch(_)) {
+            // It goes on, whatever becomes of the link.
+            return;
+        }
         if !matches!(what, Request::Route(_)) {
             return self.carry_out(session, request);
         }

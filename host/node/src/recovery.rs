@@ -260,6 +260,7 @@ impl LinkTask {
             running.end = Some(Box::new(end));
             card.set_state(crate::status::SessionState::Ending);
             self.enter(running);
+            self.fetch_again(&card.id);
             // Without a connection nothing is given back: this only forgets one that left nothing behind.
             self.settle(&card.id);
             return;
@@ -278,5 +279,6 @@ impl LinkTask {
         }
         // The only place that sets it for a session that goes on.
         let _ = card.session.set(session);
+        self.fetch_again(&card.id);
     }
 }

@@ -90,7 +90,7 @@ impl LinkTask {
         let asked_at = turn.clock.wall_ms();
         for (request, what) in turn.requests {
             let Some(running) = self.sessions.get(&turn.session) else { return };
-            let needs_no_link = matches!(what, Request::SendEvent { .. });
+            let needs_no_link = matches!(what, Request::SendEvent { .. } | Request::Fetch(_));
             running.card.asked(request, Pending { request: what, asked_at });
             match &mut self.phase {
                 Phase::Up => self.carry_out(&turn.session, request),
@@ -157,6 +157,10 @@ impl LinkTask {
             Request::CancelRoute(submit) => self.cancel_route(session, request, submit),
             Request::Deliver { interaction, to } => self.deliver_directly(session, request, interaction, to),
             Request::SendEvent { session: to, name, data } => self.send_event(session, request, &to, name, data),
+            Request::Fetch(what) => {
+                self.fetch(session, request, what);
+                Ok(())
+            }
             Request::UpdateUserData { .. }
             | Request::DeleteUserData { .. }
             | Request::PlaceInQueue { .. }

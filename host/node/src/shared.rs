@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::by_id::ById;
 use crate::card::Card;
+use crate::http::Http;
 use crate::link::Stopping;
 use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
     pub facts: Vec<Arc<dyn Facts>>,
+    pub http: Http,
     pub directory: Directory,
     pub counters: Counters,
     pub boards: Vec<Board>,

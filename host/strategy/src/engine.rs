@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::alarms::{Alarms, Runtimes};
@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::capacity;
 use crate::code_cache::CodeCache;
 use crate::compile::Compiler;
-use crate::contract::Strategy;
+use crate::contract::VERSIONS;
 use crate::long_turn;
 use crate::policy::Policies;
 use crate::session::{Session, SessionStart, spawn};
@@ -88,7 +88,9 @@ impl Engine {
         };
         let engine = wasmtime::Engine::new(&config(&settings, capacity)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
-        Strategy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        for version in VERSIONS {
+            (version.link)(&mut linker).map_err(failed)?;
+        }
         let long_turns = long_turn::Lane::start()?;
         let code_cache = settings.code_cache.clone().map(|folder| Arc::new(CodeCache::new(folder, &engine)));
         start_ticking(&engine, settings.slice.max(SHORTEST_SLICE))?;

@@ -17,7 +17,7 @@ use wasmtime::component::types::ComponentItem;
 use crate::code_cache::InUse;
 use crate::component::{self, Kind};
 use crate::conduct::Conduct;
-use crate::contract::{Manifest, PACKAGE, StrategyPre, VERSIONS};
+use crate::contract::{Manifest, Misfit, PACKAGE, StrategyPre, mismatch};
 use crate::end::EndReason;
 use crate::engine::Engine;
 use crate::host::wasi;
@@ -30,8 +30,6 @@ use crate::state::State;
 const PLUGIN_BYTES: u64 = 128 << 20;
 /// Characters of a plugin's name (contract, `manifest`).
 const NAME_LENGTH: usize = 64;
-/// What the exports of the contract are called.
-const EXPORTS: &[&str] = &["describe", "run"];
 
 /// Why a plugin was refused. Each begins with where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +57,8 @@ pub enum LoadError {
     Compile { origin: String, reason: String },
     #[error("{origin}: imports `{import}`, which strategies do not have; they have {PACKAGE} and WASI 0.2")]
     UnknownImport { origin: String, import: String },
-    #[error(
-        "{origin}: imports `{import}`, built for version {found} of the contract; this host serves {}; rebuild it",
-        VERSIONS.join(", ")
-    )]
-    OtherVersion { origin: String, import: String, found: String },
-    #[error("{origin}: does not export `{export}`; export the world `strategy` of {PACKAGE}")]
-    MissingExport { origin: String, export: String },
+    #[error("{origin}: {misfit}")]
+    Misfit { origin: String, misfit: Misfit },
     #[error("{origin}: does not fit the contract: {reason}")]
     DoesNotFit { origin: String, reason: String },
     #[error("{origin}: `describe` failed: {reason}")]
@@ -85,8 +78,9 @@ impl LoadError {
     /// Whether the file may only not be whole yet: somebody may still be writing it, and it is worth another
     /// look when it has changed. Exports come last: cut between two sections a component lacks them.
     pub fn is_incomplete(&self) -> bool {
-        use LoadError::{Incomplete, MissingExport, Text};
-        matches!(self, Incomplete { .. } | MissingExport { .. } | Text { at_end: true, .. })
+        use LoadError::{Incomplete, Text};
+        let lacks_exports = matches!(self, LoadError::Misfit { misfit: Misfit::Export { .. }, .. });
+        lacks_exports || matches!(self, Incomplete { .. } | Text { at_end: true, .. })
     }
 }
 
@@ -186,22 +180,15 @@ impl Engine {
         let ty = component.component_type();
         let mut linker = self.linker().clone();
         for (import, item) in ty.imports(self.wasm()) {
-            if let Some(found) = contract_version(import) {
-                if !VERSIONS.contains(&found) {
-                    let (origin, import, found) = (origin.into(), import.into(), found.into());
-                    return Err(LoadError::OtherVersion { origin, import, found });
-                }
+            if mismatch::interface_of(import).is_some() {
+                // Looked at below.
             } else if wasi::is_known(import) && matches!(item.ty, ComponentItem::ComponentInstance(_)) {
                 wasi::define(&mut linker, import).map_err(misfit)?;
             } else {
                 return Err(LoadError::UnknownImport { origin: origin.into(), import: import.into() });
             }
         }
-        for &export in EXPORTS {
-            if ty.get_export(self.wasm(), export).is_none() {
-                return Err(LoadError::MissingExport { origin: origin.into(), export: export.into() });
-            }
-        }
+        mismatch::check(self.wasm(), &ty).map_err(|misfit| LoadError::Misfit { origin: origin.into(), misfit })?;
         linker.define_unknown_imports_as_traps(component).map_err(misfit)?;
         linker.instantiate_pre(component).and_then(StrategyPre::new).map_err(misfit)
     }
@@ -221,7 +208,7 @@ impl Engine {
             capability: capability.into(),
         };
         for (import, item) in component.component_type().imports(self.wasm()) {
-            if let Some(interface) = contract_interface(import)
+            if let Some((interface, _)) = mismatch::interface_of(import)
                 && !policy.allows(interface)
                 && self.has_functions(&item.ty)
             {
@@ -273,18 +260,6 @@ fn digest_of(bytes: &[u8]) -> String {
         let _ = write!(digest, "{byte:02x}");
         digest
     })
-}
-
-/// The version of the contract an import is of: none when it is of something else.
-pub(crate) fn contract_version(import: &str) -> Option<&str> {
-    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
-    Some(interface.split_once('@').map_or("", |(_, version)| version))
-}
-
-/// The interface of the contract an import is of: none when it is of something else.
-fn contract_interface(import: &str) -> Option<&str> {
-    let interface = import.strip_prefix(PACKAGE)?.strip_prefix('/')?;
-    Some(interface.split_once('@').map_or(interface, |(interface, _)| interface))
 }
 
 /// The manifest's capabilities, when it is in order.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::code_cache::InUse;
 use crate::conduct::Conduct;
-use crate::contract::{Manifest, StrategyPre};
-use crate::load::contract_version;
+use crate::contract::{Manifest, StrategyPre, mismatch};
 use crate::policy::Policy;
 use crate::state::State;
 
@@ -40,16 +39,19 @@ pub(crate) enum Capability {
     Messages,
     Routing,
     VirtualQueues,
+    Http,
 }
 
 impl Capability {
-    pub const ALL: &[Capability] = &[Capability::Messages, Capability::Routing, Capability::VirtualQueues];
+    pub const ALL: &[Capability] =
+        &[Capability::Messages, Capability::Routing, Capability::VirtualQueues, Capability::Http];
 
     pub const fn name(self) -> &'static str {
         match self {
             Capability::Messages => "messages",
             Capability::Routing => "routing",
             Capability::VirtualQueues => "virtual-queues",
+            Capability::Http => "http",
         }
     }
 }
@@ -106,7 +108,7 @@ impl Plugin {
 
     /// The version of the contract it was built for; none where it imports nothing of it.
     pub fn contract_version(&self) -> Option<&str> {
-        self.imports().iter().find_map(|import| contract_version(import))
+        self.imports().iter().find_map(|import| mismatch::interface_of(import)).map(|(_, version)| version)
     }
 
     /// How long it took to compile; none: its code came out of the cache.

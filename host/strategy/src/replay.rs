@@ -103,7 +103,7 @@ impl Replay {
                 let (mut was, mut is) = (then.to_string(), request.to_string());
                 if was == is {
                     // The difference is in what is not shown to people as a rule.
-                    (was, is) = (format!("{then:?}"), format!("{request:?}"));
+                    (was, is) = around(&format!("{then:?}"), &format!("{request:?}"));
                 }
                 Err(self.differs(&was, &is))
             }
@@ -162,6 +162,21 @@ impl Replay {
     }
 }
 
+/// Bytes of two texts that are shown before and after the place where they differ.
+const SHOWN: (usize, usize) = (40, 120);
+
+/// As much of two texts as shows where they differ: a request may hold a megabyte.
+fn around(one: &str, other: &str) -> (String, String) {
+    let at = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let cut = |text: &str| {
+        let from = text.floor_char_boundary(at.saturating_sub(SHOWN.0));
+        let to = text.floor_char_boundary(at.saturating_add(SHOWN.1));
+        let dots = |is_cut| if is_cut { "…" } else { "" };
+        format!("{}{}{}", dots(from > 0), text.get(from..to).unwrap_or_default(), dots(to < text.len()))
+    };
+    (cut(one), cut(other))
+}
+
 fn waiting(wait: Option<u64>, last: bool) -> String {
     match wait {
         _ if last => "its end".into(),
@@ -186,5 +201,18 @@ impl fmt::Display for TimerChange {
             TimerChange::Started(timer, after) => write!(formatter, "start timer {timer} of {after} ms"),
             TimerChange::Cancelled(timer) => write!(formatter, "cancel timer {timer}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around;
+
+    #[test]
+    fn long_texts_are_shown_where_they_differ() {
+        assert_eq!(around("a b", "a c"), ("a b".into(), "a c".into()));
+        let (one, other) = around(&format!("{}one{}", "ü".repeat(500), "y".repeat(500)), &"ü".repeat(510));
+        assert_eq!(one, format!("…{}one{}…", "ü".repeat(20), "y".repeat(117)));
+        assert_eq!(other, format!("…{}", "ü".repeat(30)));
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Destination, InteractionId, KvPair, KvValue, Message, RequestId, RouteRequest};
+use crate::contract::{
+    Destination, HttpHeader, HttpRequest, InteractionId, KvPair, KvValue, Message, RequestId, RouteRequest,
+};
 
 /// What a strategy can ask for. Its outcome comes back as
 /// [`RequestDone`](crate::SessionEvent::RequestDone) or
@@ -45,6 +47,8 @@ pub enum Request {
     AttachVirtualQueue { interaction: InteractionId, virtual_queue: String, added: Vec<KvPair> },
     /// `events.send`
     SendEvent { session: String, name: String, data: String },
+    /// `http.fetch`; within the bounds of the contract.
+    Fetch(HttpRequest),
 }
 
 impl Request {
@@ -87,6 +91,10 @@ impl Request {
                 interaction.len() + virtual_queue.len() + pairs_bytes(added)
             }
             Request::SendEvent { session, name, data } => session.len() + name.len() + data.len(),
+            Request::Fetch(HttpRequest { url, headers, body, .. }) => {
+                let header = |header: &HttpHeader| size_of_val(header) + header.name.len() + header.value.len();
+                url.len() + headers.iter().map(header).sum::<usize>() + body.len()
+            }
         };
         size_of::<(RequestId, Request)>() + heap
     }
@@ -159,6 +167,12 @@ impl fmt::Display for Request {
             }
             Request::SendEvent { session, name, data } => {
                 write!(formatter, "send-event {name} to session {session}: {}", Short(data))
+            }
+            Request::Fetch(HttpRequest { method, url, body, .. }) => {
+                // What stands behind the path may be nobody's business.
+                let shown = url.split(['?', '#']).next().unwrap_or_default();
+                write!(formatter, "fetch {} {}", method.name(), Short(shown))?;
+                if body.is_empty() { Ok(()) } else { write!(formatter, " <{} bytes>", body.len()) }
             }
         }
     }

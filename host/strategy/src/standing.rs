@@ -212,6 +212,11 @@ impl Standing {
         self.waiting.len() + self.refused.len()
     }
 
+    /// HTTP requests of whose outcome it has not been told.
+    pub(crate) fn fetching(&self) -> usize {
+        self.waiting.values().filter(|pending| matches!(pending.request, Request::Fetch(_))).count()
+    }
+
     pub(crate) fn turn_ended(&mut self, clock: Clock, wait: Option<u64>) {
         self.turns += 1;
         self.clock = clock;
@@ -302,7 +307,8 @@ impl Standing {
             | Request::SendMessage { .. }
             | Request::CallService { .. }
             | Request::CancelRoute(_)
-            | Request::SendEvent { .. } => {}
+            | Request::SendEvent { .. }
+            | Request::Fetch(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The host as the waiting logic needs it, and the real one behind it.
 
 use crate::bindings::jackfield::strategy::{
-    events, facts, interactions, messages, routing, session, timers, virtual_queues,
+    events, facts, http, interactions, messages, routing, session, timers, virtual_queues,
 };
 use crate::interaction::{Destination, Event, Interaction, InteractionId, KvPair, RequestId};
 
@@ -40,6 +40,8 @@ pub enum Request {
     AttachVirtualQueue { interaction: InteractionId, virtual_queue: String, data: Vec<KvPair> },
     /// `events.send`; `data` is JSON text.
     SendEvent { session: String, name: String, data: String },
+    /// `http.fetch`.
+    Fetch(http::Request),
 }
 
 /// What a session needs from outside. [`Component`] is the real one; tests bring their own.
@@ -103,6 +105,7 @@ impl Host for Component {
                 virtual_queues::attach(&interaction, &virtual_queue, &data)
             }
             Request::SendEvent { session, name, data } => events::send(&session, &name, &data),
+            Request::Fetch(request) => http::fetch(&request),
         }
     }
 

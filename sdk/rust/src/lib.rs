@@ -1,6 +1,6 @@
 //! Write routing strategies for jackfield in Rust.
 //!
-//! A strategy is a component with the world `strategy` of `wit/strategy.wit`. The contract is all
+//! A strategy is a component with the world `strategy` of `wit/since-0.2.0/strategy.wit`. The contract is all
 //! requests and events: a request returns an id at once, its outcome comes later from the one place
 //! to wait. This crate puts two styles over it, which share the [`Session`] and all it can do.
 //!
@@ -119,6 +119,7 @@
 
 pub mod error;
 pub mod host;
+pub mod http;
 pub mod interaction;
 mod json;
 pub mod log;
@@ -134,6 +135,7 @@ mod time;
 
 pub use error::Error;
 pub use host::{Host, Request};
+pub use http::{HttpRequest, HttpResponse};
 pub use interaction::{Destination, Failure, WorkbinOwner};
 pub use interaction::{Event, Interaction, InteractionId, KvPair, KvValue, Outcome, RequestId, Routed, Workbin};
 pub use manifest::{Capability, Manifest, Strategy, manifest};
@@ -144,11 +146,11 @@ pub use service::ServiceCall;
 pub use session::{EVENTS_KEPT, Session, hours, minutes, secs};
 pub use time::timestamp;
 
-/// The contract as generated from `wit/strategy.wit`, for what this crate does not wrap.
+/// The contract as generated from `wit/since-0.2.0/strategy.wit`, for what this crate does not wrap.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "../../wit/since-0.2.0",
         world: "strategy",
         pub_export_macro: true,
         default_bindings_module: "jackfield_sdk::bindings",
@@ -159,8 +161,9 @@ pub mod bindings {
 /// What a strategy usually needs.
 pub mod prelude {
     pub use crate::{
-        Capability, Destination, Error, Event, Interaction, KvPair, KvValue, Manifest, Message, Next, OlderState,
-        Outcome, Reducer, Routed, ServiceCall, Session, Strategy, Target, hours, manifest, minutes, secs, timestamp,
+        Capability, Destination, Error, Event, HttpRequest, HttpResponse, Interaction, KvPair, KvValue, Manifest,
+        Message, Next, OlderState, Outcome, Reducer, Routed, ServiceCall, Session, Strategy, Target, hours, manifest,
+        minutes, secs, timestamp,
     };
     pub use crate::{debug, error, info, trace, warn};
 }

@@ -25,6 +25,8 @@ pub enum Capability {
     Routing,
     /// Virtual-queue reporting.
     VirtualQueues,
+    /// HTTP requests. The hosts are the policy's to name.
+    Http,
 }
 
 /// Name, version, description, capabilities and checkpoint formats of a strategy. Made by
@@ -95,6 +97,7 @@ impl From<Manifest> for bindings::Manifest {
             Capability::Messages => "messages",
             Capability::Routing => "routing",
             Capability::VirtualQueues => "virtual-queues",
+            Capability::Http => "http",
         };
         bindings::Manifest {
             states: manifest.states(),

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::host::{Component, Host, Request};
+use crate::http::{Fetch, HttpRequest, HttpResponse};
 use crate::interaction::{
     Destination, Event, Interaction, InteractionId, KvPair, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId,
     Routed, pairs,
@@ -284,6 +285,24 @@ impl Session {
         match self.outcome(request, None, |_| ())? {
             Outcome::ServiceResponse(parameters) => Ok(parameters),
             other => Err(unexpected("a service", &other)),
+        }
+    }
+
+    /// Asks an HTTP server the plugin may reach:
+    /// `session.fetch(HttpRequest::get("https://crm.example.com/vip")).within(secs(5)).send()?`.
+    ///
+    /// When the host goes down before the answer is recorded it asks again, with the same header
+    /// `idempotency-key`, unless the method is `POST` or `PATCH`: whether the server did those is not known
+    /// then, and they fail as `outcome_unknown`.
+    pub fn fetch(&mut self, request: HttpRequest) -> Fetch<'_> {
+        Fetch::new(self, request)
+    }
+
+    pub(crate) fn fetched(&mut self, request: Request) -> Result<HttpResponse, Error> {
+        let request = self.request(request);
+        match self.outcome(request, None, |_| ())? {
+            Outcome::HttpResponse(response) => Ok(response),
+            other => Err(unexpected("an HTTP request", &other)),
         }
     }
 

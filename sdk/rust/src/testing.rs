@@ -12,8 +12,8 @@
 //! assert_eq!(host.placed(), ["email.general"]);
 //! ```
 //!
-//! Requests are done as soon as the turn ends; what routes, messages and services come to is told
-//! beforehand. Time passes only by waiting: a strategy that sleeps an hour takes no time to test.
+//! Requests are done as soon as the turn ends; what routes, messages, services and HTTP servers come to is
+//! told beforehand. Time passes only by waiting: a strategy that sleeps an hour takes no time to test.
 //!
 //! [`Script::run_rebuilt`] runs a strategy as a host does that has no room for it while it waits:
 //! whatever it forgets then, its test shows.
@@ -29,7 +29,7 @@ use crate::interaction::{
     Destination, Event, Failure, Interaction, InteractionEvent, InteractionId, InteractionState, KvPair, KvValue,
     MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
 };
-use crate::{Error, Host, Request, Session};
+use crate::{Error, Host, HttpResponse, Request, Session};
 
 /// An interaction being put together; see [`email`] and [`chat`].
 #[derive(Clone, Debug)]
@@ -110,6 +110,7 @@ struct State {
     waiting: BTreeMap<RequestId, InteractionId>,
     failures: VecDeque<(Which, Failure)>,
     services: VecDeque<Vec<KvPair>>,
+    responses: VecDeque<HttpResponse>,
     lists: BTreeMap<(String, String, String), String>,
     parameters: BTreeMap<String, String>,
     timers: BTreeSet<u64>,
@@ -171,6 +172,13 @@ impl Script {
     /// What the next service called answers.
     pub fn service(&self, answer: impl IntoIterator<Item = impl Into<KvPair>>) -> &Script {
         self.0.borrow_mut().services.push_back(answer.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What the next HTTP server asked answers. Without any it answers 200 and nothing.
+    pub fn http(&self, status: u16, body: impl Into<Vec<u8>>) -> &Script {
+        let response = HttpResponse { status, headers: Vec::new(), body: body.into() };
+        self.0.borrow_mut().responses.push_back(response);
         self
     }
 
@@ -299,6 +307,10 @@ impl State {
             }
             Request::CreateMessage(_) => Outcome::MessageCreated(String::new()),
             Request::CallService { .. } => Outcome::ServiceResponse(self.services.pop_front().unwrap_or_default()),
+            Request::Fetch(_) => {
+                let nothing = HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() };
+                Outcome::HttpResponse(self.responses.pop_front().unwrap_or(nothing))
+            }
             Request::SendMessage { .. } | Request::AttachVirtualQueue { .. } | Request::SendEvent { .. } => {
                 Outcome::Done
             }

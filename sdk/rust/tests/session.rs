@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use jackfield_sdk::http::{HttpHeader, Method};
 use jackfield_sdk::interaction::InteractionEvent;
 use jackfield_sdk::testing::{self, Route, Script};
 use jackfield_sdk::{EVENTS_KEPT, Event, Request, prelude::*};
@@ -174,6 +175,66 @@ fn requests_made_together_may_be_waited_for_in_any_order() {
     });
     assert_eq!(ended, Ok(()));
     assert_eq!(host.stopped(), [""]);
+}
+
+#[test]
+fn an_http_request_is_answered_whatever_its_status() {
+    let host = email();
+    host.http(200, r#"{"level":"gold"}"#).http(404, "no such customer");
+    let ended = host.run(|session| {
+        let interaction = session.interaction()?;
+        let customers = "https://crm.example.com/customers";
+        let found = session.fetch(HttpRequest::get(format!("{customers}/7"))).within(secs(5)).send()?;
+        let customer: std::collections::BTreeMap<String, String> = found.json()?;
+        assert_eq!((found.is_success(), customer["level"].as_str()), (true, "gold"));
+        let note = HttpRequest::post(customers).header("authorization", "Bearer x").json(&["a note"])?;
+        let refused = session.fetch(note).send()?;
+        assert_eq!((refused.is_success(), &*refused.text()), (false, "no such customer"));
+        assert!(matches!(refused.json::<u32>(), Err(Error::Other(text)) if text.contains("status 404")));
+        session.stop(&interaction, "")
+    });
+    assert_eq!(ended, Ok(()));
+    let requests = host.requests();
+    let [Request::Fetch(get), Request::Fetch(post), ..] = requests.as_slice() else { panic!("{requests:?}") };
+    assert_eq!((get.url.as_str(), get.timeout), ("https://crm.example.com/customers/7", Some(5_000)));
+    let headers: Vec<_> = post.headers.iter().map(|header| (&*header.name, &*header.value)).collect();
+    assert_eq!(headers, [("authorization", "Bearer x"), ("content-type", "application/json")]);
+    assert_eq!((post.method, post.body.as_slice(), post.timeout), (Method::Post, br#"["a note"]"#.as_slice(), None));
+}
+
+#[test]
+fn http_requests_may_be_under_way_together_and_fail_by_name() {
+    let host = email();
+    host.http(201, "first").http(202, "second");
+    let ended = host.run(|session| {
+        let _ = session.interaction()?;
+        let first = session.fetch(HttpRequest::put("http://a.example/1").body("x")).submit();
+        let second = session.request(HttpRequest::delete("http://a.example/2").into());
+        let status = |outcome| match outcome {
+            Outcome::HttpResponse(response) => response.status,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((status(session.wait(second)?), status(session.wait(first)?)), (202, 201));
+        Ok(())
+    });
+    assert_eq!(ended, Ok(()));
+    let is_fetch = |request: &Request| matches!(request, Request::Fetch(_));
+    host.fail(is_fetch, 2001, "timeout").fail(is_fetch, 2017, "outcome_unknown");
+    let ended = host.run(|session| {
+        assert_eq!(session.fetch(HttpRequest::get("http://a.example")).send(), Err(Error::Timeout));
+        let unknown = session.fetch(HttpRequest::post("http://a.example")).send();
+        assert!(matches!(unknown, Err(Error::Refused(failure)) if failure.name == "outcome_unknown"));
+        Ok(())
+    });
+    assert_eq!(ended, Ok(()));
+}
+
+#[test]
+fn a_header_of_a_response_is_found_in_any_case() {
+    let headers = vec![HttpHeader { name: "content-type".into(), value: "text/plain".into() }];
+    let response = HttpResponse { status: 299, headers, body: b"caf\xe9".to_vec() };
+    assert_eq!((response.header("Content-Type"), response.header("etag")), (Some("text/plain"), None));
+    assert_eq!((response.is_success(), &*response.text()), (true, "caf\u{fffd}"));
 }
 
 #[test]

@@ -115,6 +115,7 @@ fn done(outcome: &Outcome) -> String {
                 .collect();
             format!(": {}", pairs.join(", "))
         }
+        Outcome::HttpResponse(response) => format!(": status {}, <{} bytes>", response.status, response.body.len()),
     }
 }
 

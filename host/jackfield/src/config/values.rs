@@ -214,7 +214,7 @@ fn option_value(definition: &OptionDefinition, value: &Spanned<DeValue<'_>>, not
         }),
         Kind::Hosts => texts_of(name, value, notes, |host| {
             let help = "write it as in \"api.example.com\", without `https://` and without a path";
-            (!is_host(host)).then(|| ("not a host", help.to_owned()))
+            jackfield_node::check_http_host(host).err().map(|_| ("not a host", help.to_owned()))
         }),
     }
 }
@@ -244,11 +244,6 @@ fn texts_of(
         }
     }
     Some(OptionValue::Texts(texts))
-}
-
-/// A name or an address, perhaps with a port, perhaps of every host below it.
-fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:*[]".contains(c))
 }
 
 #[cfg(test)]
@@ -288,15 +283,5 @@ mod tests {
         assert_eq!((of(&both, "memory-limit"), of(&both, "log-limit")), (1 << 20, 2 << 10));
         assert_eq!(of(&own.over(&integer("memory-limit", 3)), "memory-limit"), 1 << 20, "its own goes first");
         assert_eq!(both.texts(Application, "strategy", "capabilities"), jackfield_strategy::CAPABILITIES);
-    }
-
-    #[test]
-    fn hosts_are_told_from_addresses_of_pages() {
-        for host in ["example.com", "*.example.com", "localhost:8080", "[::1]:80", "10.0.0.1"] {
-            assert!(is_host(host), "{host}");
-        }
-        for other in ["", "https://example.com", "example.com/path", "a b", "example.com?x"] {
-            assert!(!is_host(other), "{other}");
-        }
     }
 }

@@ -32,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::sending::{Awaiting, Sent};
 use crate::by_id::ById;
+use crate::fetches::{Fetched, Fetches};
 use crate::held::Names;
 use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
@@ -67,6 +68,7 @@ enum Step {
     Over(Vec<Arc<str>>),
     Recorded,
     Turn(Turn),
+    Fetched(Fetched),
     Pull(Pull),
     Stop(Stopping),
     Tick,
@@ -99,6 +101,8 @@ pub(crate) struct LinkTask {
     last_token: u64,
     /// Requests to servers behind the Interaction Server.
     pub(crate) services: Services,
+    /// HTTP requests.
+    pub(crate) fetches: Fetches,
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
@@ -177,6 +181,7 @@ impl LinkTask {
             deadlines: BTreeSet::new(),
             last_token: 0,
             services: Services::default(),
+            fetches: Fetches::default(),
             held_pulls: Vec::new(),
             sessions: ById::default(),
             interactions: HashMap::new(),
@@ -264,6 +269,7 @@ impl LinkTask {
             ended = self.way.ended() => Step::Over(ended),
             Some(()) = self.recordings.next() => Step::Recorded,
             () = tick => Step::Tick,
+            fetched = self.fetches.next() => Step::Fetched(fetched),
             Some(pull) = self.pulls.recv() => Step::Pull(pull),
             Some(turn) = self.turns.recv(), if takes_turns => Step::Turn(turn),
         }
@@ -288,6 +294,7 @@ impl LinkTask {
             }
             Step::Recorded => {}
             Step::Turn(turn) => self.turn(turn),
+            Step::Fetched(fetched) => self.fetched(fetched),
             Step::Pull(pull) => self.pull(pull),
             Step::Stop(Stopping::Drain(grace)) => self.begin_shutdown(grace),
             Step::Stop(Stopping::Suspend(grace)) => self.begin_suspension(grace),

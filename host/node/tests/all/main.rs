@@ -6,6 +6,8 @@ mod agents;
 mod changes;
 mod deliveries;
 mod endings;
+mod http;
+mod http_server;
 mod journal;
 mod links;
 mod media_server;

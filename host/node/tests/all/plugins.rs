@@ -15,7 +15,7 @@ use jackfield_protocol::v1::{ClientType, KeyValueList, ReportingName, RequestSta
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::support::{Site, Started, engine, guest, settings, start, until, version, versioned};
+use crate::support::{Site, Started, engine, guest, of_another_contract, settings, start, until, version, versioned};
 
 /// Replacements of one `cargo test`; others with `JACKFIELD_REPLACEMENTS`.
 const REPLACEMENTS: u32 = 40;
@@ -180,7 +180,7 @@ async fn replacing_a_strategy_again_and_again_costs_no_interaction() {
             }
             Way::Core => place.move_in(b"\0asm\x01\0\0\0"),
             Way::Loops => place.move_in(&std::fs::read(guest("describe_loops")).expect("a guest")),
-            Way::Imports => place.move_in(&std::fs::read(guest("load_unknown_import")).expect("a guest")),
+            Way::Imports => place.move_in(&of_another_contract()),
         }
         let whole = Instant::now();
         if matches!(way, Way::Renamed | Way::InPlace | Way::Slowly) {

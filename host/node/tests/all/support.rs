@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 pub use self::guest::guest;
-pub use self::versions::{version, versioned};
+pub use self::versions::{of_another_contract, version, versioned};
 
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -116,7 +116,11 @@ pub fn engine() -> Engine {
 
 /// An engine with these strategies.
 pub async fn plugins(names: &[&str]) -> (Engine, Arc<Plugins>) {
-    let engine = engine();
+    plugins_of(engine(), names).await
+}
+
+/// These strategies, of an engine that is at hand.
+pub async fn plugins_of(engine: Engine, names: &[&str]) -> (Engine, Arc<Plugins>) {
     let plugins = Plugins::default();
     for name in names {
         plugins.insert(engine.load(&guest(name)).await.expect("a plugin"));

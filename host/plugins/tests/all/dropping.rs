@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jackfield_plugins::{FileState, PluginState};
 
-use crate::support::{Home, component, engine, file, plugin, refused, serves, the_version, until, version, versioned};
+use crate::support::{
+    Home, component, engine, file, of_another_contract, plugin, refused, serves, the_version, until, version, versioned,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_at_the_start_is_taken_whatever_else_is_in_the_folder() {
@@ -122,7 +124,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         ("not a Wasm file", b"hello".to_vec()),
         ("core module", b"\0asm\x01\0\0\0".to_vec()),
         ("`describe` failed", component("describe_loops")),
-        ("which strategies do not have", component("load_unknown_import")),
+        ("is newer than this host", of_another_contract()),
     ];
     for (words, bytes) in bad {
         home.move_in("v.wasm", &bytes);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jackfield_plugins::{FileState, FileStatus, Folder, FolderSettings, PluginStatus, Rollouts, VersionStatus};
 use jackfield_strategy::{Engine, Settings};
 
-pub use versions::version;
+pub use versions::{of_another_contract, version};
 
 /// Longest a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);

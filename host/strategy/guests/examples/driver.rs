@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use test_guests::{
-    Guest, Manifest, events, facts, interactions, log, manifest, messages, routing, session, timers, types,
+    Guest, Manifest, events, facts, http, interactions, log, manifest, messages, routing, session, timers, types,
     virtual_queues,
 };
 
@@ -80,6 +80,10 @@ fn act(name: &str, data: String) {
         }
         "send-message" => {
             messages::send(&id, None);
+        }
+        "fetch" => {
+            let (method, headers, body) = (http::Method::Get, Vec::new(), Vec::new());
+            http::fetch(&http::Request { method, url: data, headers, body, timeout: None });
         }
         "attach" => {
             virtual_queues::attach(&id, &data, &[]);

@@ -1,13 +1,13 @@
 //! Does with its interaction what the messages it gets say, and nothing else: never ends unasked. Once
 //! told to `watch`, it writes what happens to it into the user data key `Seen` of its interaction.
 
-use test_guests::{Guest, Manifest, events, interactions, manifest, messages, routing, types, virtual_queues};
+use test_guests::{Guest, Manifest, events, http, interactions, manifest, messages, routing, types, virtual_queues};
 
 struct Strategy;
 
 impl Guest for Strategy {
     fn describe() -> Manifest {
-        manifest("obeys", &["messages", "routing", "virtual-queues"])
+        manifest("obeys", &["messages", "routing", "virtual-queues", "http"])
     }
 
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
@@ -54,6 +54,8 @@ impl Guest for Strategy {
                     let timeout = timeout.parse().unwrap_or_default();
                     messages::call_service(server, "Weather", "Forecast", &[text("City", "Bern")], &[], timeout);
                 }
+                "get" => fetch(http::Method::Get, &data),
+                "post" => fetch(http::Method::Post, &data),
                 "attach" => {
                     virtual_queues::attach(&id, &data, &[text("RTenant", "Resources")]);
                 }
@@ -87,6 +89,14 @@ impl Guest for Strategy {
 
 fn held() -> String {
     interactions::held().into_iter().next().unwrap_or_default()
+}
+
+/// A URL, and a time-out in milliseconds where one follows.
+fn fetch(method: http::Method, data: &str) {
+    let (url, timeout) = data.split_once(' ').unwrap_or((data, ""));
+    let body = if method == http::Method::Post { b"body".to_vec() } else { Vec::new() };
+    let headers = vec![types::HttpHeader { name: "X-From".into(), value: "obeys".into() }];
+    http::fetch(&http::Request { method, url: url.into(), headers, body, timeout: timeout.parse().ok() });
 }
 
 fn submit(interaction: String, targets: Vec<routing::Target>, deliver: bool) -> u64 {
@@ -129,6 +139,10 @@ impl Diary {
                     let pairs: Vec<_> = pairs.iter().map(|pair| format!("{}={:?}", pair.key, pair.value)).collect();
                     format!("response {}", pairs.join(" "))
                 }
+                events::Outcome::HttpResponse(response) => match response.body.len() {
+                    length @ 65.. => format!("http {} {length} bytes", response.status),
+                    _ => format!("http {} {}", response.status, String::from_utf8_lossy(&response.body)),
+                },
             },
             events::Event::RequestFailed(failed) => {
                 let types::Failure { code, name, description } = &failed.failure;

@@ -3,7 +3,7 @@
 #[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../../wit",
+        path: "../../../wit/since-0.2.0",
         world: "strategy",
         pub_export_macro: true,
         generate_all,
@@ -11,7 +11,7 @@ pub mod bindings {
 }
 
 pub use bindings::jackfield::strategy::{
-    events, facts, interactions, log, messages, routing, session, timers, types, virtual_queues,
+    events, facts, http, interactions, log, messages, routing, session, timers, types, virtual_queues,
 };
 pub use bindings::{Guest, Manifest, export};
 

@@ -1,31 +1,34 @@
 //! The contract with strategies, in Rust: the newest version's types under one roof, and how they
-//! come from and go to the protocol's. A new version of `wit/` gets a `since_*` module beside the
-//! one there is, and a strategy that was built for an older one keeps working through it.
+//! come from and go to the protocol's. A new version of `wit/` gets a `since_*` module beside those
+//! there are, and a strategy that was built for an older one keeps working through it.
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::indexing_slicing)]
+pub mod http;
+pub(crate) mod mismatch;
 mod since_v0_1_0;
+mod since_v0_2_0;
+mod versions;
 
 use jackfield_protocol::v1;
 use jackfield_protocol::v1::key_value::Value;
 
-pub use since_v0_1_0::jackfield::strategy::events::{
+pub use since_v0_2_0::jackfield::strategy::events::{
     Event, InteractionEvent, MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, Routed,
 };
-pub use since_v0_1_0::jackfield::strategy::log::Level;
-pub use since_v0_1_0::jackfield::strategy::messages::{Message, MessageType};
-pub use since_v0_1_0::jackfield::strategy::routing::{RouteRequest, Target, TargetType};
-pub use since_v0_1_0::jackfield::strategy::types::{
-    Destination, Failure, Interaction, InteractionId, InteractionState, KvList, KvPair, KvValue, RequestId, TimerId,
-    Workbin, WorkbinOwner,
+pub use since_v0_2_0::jackfield::strategy::http::{Method, Request as HttpRequest};
+pub use since_v0_2_0::jackfield::strategy::log::Level;
+pub use since_v0_2_0::jackfield::strategy::messages::{Message, MessageType};
+pub use since_v0_2_0::jackfield::strategy::routing::{RouteRequest, Target, TargetType};
+pub use since_v0_2_0::jackfield::strategy::types::{
+    Destination, Failure, HttpHeader, HttpResponse, Interaction, InteractionId, InteractionState, KvList, KvPair,
+    KvValue, RequestId, TimerId, Workbin, WorkbinOwner,
 };
-pub use since_v0_1_0::{Manifest, Strategy, StrategyPre};
+pub use since_v0_2_0::{Manifest, StrategyPre};
 
-pub(crate) use since_v0_1_0::jackfield::strategy as interfaces;
+pub use mismatch::Misfit;
+pub use versions::versions;
 
-/// The package that the contract's interfaces are in.
-pub(crate) const PACKAGE: &str = "jackfield:strategy";
-/// The versions of it that this build serves, the oldest first.
-pub(crate) const VERSIONS: &[&str] = &["0.1.0"];
+pub(crate) use since_v0_2_0::jackfield::strategy as interfaces;
+pub(crate) use versions::{PACKAGE, VERSIONS};
 
 /// An interaction as a strategy sees it; `view` is the one it was pulled through, where it was.
 pub fn interaction(from: v1::Interaction, view: Option<String>) -> Interaction {

@@ -18,18 +18,6 @@ async fn a_good_plugin_says_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_fit_the_contract_is_named() {
-    let error = refusal("load_unknown_import").await;
-    assert!(error.contains("imports `acme:disk/format@1.0.0`, which strategies do not have"), "{error}");
-    let error = refusal("load_other_version").await;
-    assert!(error.contains("built for version 9.1.0 of the contract; this host serves 0.1.0; rebuild it"), "{error}");
-    let error = refusal("load_missing_export").await;
-    assert!(error.contains("does not export `run`"), "{error}");
-    let error = refusal("load_misfit").await;
-    assert!(error.contains("does not fit the contract: "), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn describe_runs_under_limits() {
     let error = refusal("describe_loops").await;
     assert!(error.contains("`describe` failed: it ran for more than 200 ms"), "{error}");

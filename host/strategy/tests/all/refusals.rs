@@ -91,7 +91,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "no exports",
             b"(component)".to_vec(),
-            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy",
+            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.2.0; this host takes 0.1.0 to 0.2.0",
         ),
         (
             "an import of nobody",
@@ -101,7 +101,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "another contract",
             b"(component (import \"jackfield:strategy/log@9.1.0\" (instance)))".to_vec(),
-            "bad: imports `jackfield:strategy/log@9.1.0`, built for version 9.1.0 of the contract; this host serves 0.1.0; rebuild it",
+            "bad: imports `jackfield:strategy/log@9.1.0`: version 9.1.0 of the contract is newer than this host, which takes 0.1.0 to 0.2.0; build it for one of those, or update jackfield",
         ),
         (
             "wrong types",
@@ -151,7 +151,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "modules only",
             b"(component (core module) (core module))".to_vec(),
-            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy",
+            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.2.0; this host takes 0.1.0 to 0.2.0",
         ),
         (
             "nested types",
@@ -185,7 +185,7 @@ async fn what_may_be_only_half_written_is_told_apart() {
         let text = error.to_string();
         let is_cut =
             text.starts_with("bad: damaged, or written only in part: it ") && text.ends_with("; copy it again");
-        assert!(is_cut || matches!(error, LoadError::MissingExport { .. }), "{part}: {text}");
+        assert!(is_cut || matches!(error, LoadError::Misfit { .. }), "{part}: {text}");
     }
     let text = strategy("written", "(i32.const 0)", "");
     let whole = text.trim_end().len();

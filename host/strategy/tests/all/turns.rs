@@ -116,6 +116,7 @@ async fn requests_that_are_not_allowed_fail_and_never_leave() {
     let run = driver("refused").await;
     let refusals = [
         ("send-message", "", "1002", "capability `messages`"),
+        ("fetch", "http://example.com", "1002", "capability `http`"),
         ("attach", "vq", "1002", "capability `virtual-queues`"),
         ("stop-other", "i9", "1003", "does not hold interaction `i9`"),
         ("nested", "[1]", "1000", "`Extension`"),

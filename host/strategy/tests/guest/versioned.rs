@@ -28,3 +28,16 @@ fn write(bytes: &mut [u8], old: &str, new: &str) {
         bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
     }
 }
+
+/// A component of a version of the contract that there is not.
+pub fn of_another_contract() -> Vec<u8> {
+    let mut bytes = std::fs::read(guest("versioned")).expect("a guest");
+    let package = b"jackfield:strategy/";
+    for at in 0..bytes.len() - package.len() {
+        if bytes[at..].starts_with(package) {
+            let version = bytes[at..].iter().position(|&byte| byte == b'@').expect("a version") + at + 1;
+            bytes[version] = b'9';
+        }
+    }
+    bytes
+}

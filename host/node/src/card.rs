@@ -17,7 +17,6 @@ pub(crate) struct Card {
     pub strategy: usize,
     /// Index of its link.
     pub link: usize,
-    pub plugin: Plugin,
     /// The interaction it was started for.
     pub interaction: Arc<str>,
     pub started_at: u64,
@@ -27,6 +26,7 @@ pub(crate) struct Card {
     state: AtomicU8,
     /// None: it has ended before this node started.
     pub session: OnceLock<Session>,
+    plugin: Mutex<Plugin>,
     /// None: it has nothing of this.
     inside: Mutex<Option<Box<Inside>>>,
 }
@@ -79,7 +79,7 @@ impl Card {
             id,
             strategy,
             link,
-            plugin,
+            plugin: Mutex::new(plugin),
             interaction,
             started_at,
             turns: AtomicU64::new(0),
@@ -88,6 +88,16 @@ impl Card {
             session: OnceLock::new(),
             inside: Mutex::new(None),
         }
+    }
+
+    /// The version of its plugin that it goes on with.
+    pub fn plugin(&self) -> Plugin {
+        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It was moved to this version.
+    pub fn set_plugin(&self, plugin: Plugin) {
+        *self.plugin.lock().unwrap_or_else(PoisonError::into_inner) = plugin;
     }
 
     pub fn set_state(&self, state: SessionState) {

@@ -23,6 +23,7 @@ mod failures;
 mod held;
 mod link;
 mod messages;
+mod moves;
 mod node;
 mod pulling;
 mod pulls;
@@ -39,6 +40,7 @@ mod status;
 mod targets;
 
 pub use failures::HostError;
+pub use moves::{Fate, MoveError, MoveProgress, Moving, Tried, can_go_on};
 pub use node::{Node, SendError, StartError};
 pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings};
 pub use status::{

@@ -264,7 +264,7 @@ impl LinkTask {
         self.enter(running);
         let session = self.shared.engine.start(SessionStart {
             id: card.id.clone(),
-            plugin: card.plugin.clone(),
+            plugin: card.plugin(),
             facts,
             journal: Arc::new(Recorder::new(self.shared.clone(), card.clone(), self.way.clone())),
             from: Begins::Journal { started_at: card.started_at, resumed },

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::end::EndReason;
-use crate::session::{Gone, Life, SessionEvent};
+use crate::session::{Exchange, Gone, Life, SessionEvent};
 
 pub(crate) struct Inbox {
     content: Mutex<Content>,
@@ -28,6 +28,8 @@ struct Content {
     asleep: Option<Box<Life>>,
     /// Others need the room of its instance.
     leaving: bool,
+    /// What is to be done between two of its turns.
+    exchange: Option<Exchange>,
     closed: bool,
 }
 
@@ -88,11 +90,33 @@ impl Inbox {
         std::mem::take(&mut self.content().leaving)
     }
 
+    /// Asks the session to let go of its instance after the turn it is in, and to do this then.
+    pub fn exchange(&self, exchange: Exchange) -> Result<(), Gone> {
+        let mut content = self.content();
+        if content.closed || content.ending.is_some() {
+            return Err(Gone);
+        }
+        content.exchange = Some(exchange);
+        drop(content);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Whether it was asked to.
+    pub fn is_to_exchange(&self) -> bool {
+        self.content().exchange.is_some()
+    }
+
+    /// What it is to do, once.
+    pub fn take_exchange(&self) -> Option<Exchange> {
+        self.content().exchange.take()
+    }
+
     /// The session sleeps until somebody [wakes](Self::wake) it. Gives it back where there is an event, or a
     /// reason to end.
     pub fn sleep(&self, life: Box<Life>) -> Option<Box<Life>> {
         let mut content = self.content();
-        if !content.events.is_empty() || content.ending.is_some() {
+        if !content.events.is_empty() || content.ending.is_some() || content.exchange.is_some() {
             return Some(life);
         }
         content.leaving = false;
@@ -115,6 +139,7 @@ impl Inbox {
         let mut content = self.content();
         content.closed = true;
         content.events = VecDeque::new();
+        content.exchange = None;
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

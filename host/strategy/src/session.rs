@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -122,6 +122,10 @@ pub enum SessionEvent {
     StopRequested(String),
 }
 
+/// What is done between two turns of a session, while it has no instance: it is given the plugin the session has,
+/// and returns the one it goes on with.
+pub type Exchange = Box<dyn FnOnce(Plugin) -> Pin<Box<dyn Future<Output = Plugin> + Send>> + Send>;
+
 /// The session has ended, or is ending: it takes no more events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session has ended")]
@@ -196,6 +200,18 @@ impl Session {
     pub fn kill(&self, reason: &str) {
         self.shared.inbox.end(EndReason::Killed(reason.into()));
         self.shared.wake();
+    }
+
+    /// Has it do this after the turn it is in, or at once where it waits; its instance is let go of, and nothing
+    /// is recorded of it meanwhile. What was to be done before and has not been is dropped. One without a journal
+    /// that keeps does so when it ends, which is never.
+    ///
+    /// # Errors
+    /// [`Gone`] when it has ended. Where it ends before it comes to it, the exchange is dropped.
+    pub fn exchange(&self, exchange: Exchange) -> Result<(), Gone> {
+        let asked = self.shared.inbox.exchange(exchange);
+        self.shared.wake();
+        asked
     }
 
     /// CPU time it has taken so far.
@@ -326,6 +342,20 @@ async fn live(mut life: Box<Life>, begins: Option<Box<Origin>>, mut guard: EndGu
         if let Some(reason) = shared.inbox.ending() {
             guard.end = Some(Box::new(SessionEnd::passive(reason, life.resumed.turns)));
             return;
+        }
+        // One that begins is recorded first.
+        if history.is_none()
+            && let Some(exchange) = shared.inbox.take_exchange()
+        {
+            life.plugin = exchange(life.plugin.clone()).await;
+            match life.sleep(&shared) {
+                Some(awake) => life = awake,
+                None => {
+                    guard.sleeps = true;
+                    return;
+                }
+            }
+            continue;
         }
         let left = Box::pin(instance(&life, history.take(), Arc::clone(&shared))).await;
         match left {

@@ -20,6 +20,7 @@ use crate::config::{self, Site};
 use crate::control::{self, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
+use crate::moves::Moves;
 use crate::{journal, output, signals};
 
 /// Run the site until a signal.
@@ -63,11 +64,16 @@ async fn start(
         Ok((node, control)) => {
             // Nobody need read it: the node runs all the same.
             let _ = say_ready(global, site);
-            stop.cancelled().await;
-            tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
+            let ended = tokio::select! {
+                () = stop.cancelled() => {
+                    tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
+                    Ok(Exit::Done)
+                }
+                why = node.stopped_by_itself() => Err(anyhow::anyhow!("the node has stopped: {why}")),
+            };
             control.close().await;
             shut_down(site, node).await;
-            Ok(Exit::Done)
+            ended
         }
         Err(error) => Err(error),
     };
@@ -120,11 +126,13 @@ async fn start_node(
     embedded: &Embedded,
 ) -> anyhow::Result<(Arc<Node>, Control)> {
     let settings = config::node_settings(site, |server| embedded.endpoint(server));
+    let moves = Moves::default();
     let node = Arc::new(Node::start(settings, engine, plugins, journal).await?);
     let answering = Arc::clone(&node);
     let socket = site.control_socket();
-    let control = Control::listen(&socket, move |Question::Status| {
-        serde_json::to_value(answering.status()).unwrap_or_else(|error| json!({ "error": error.to_string() }))
+    let control = Control::listen(&socket, move |question| {
+        let answer = answer(&answering, &moves, question);
+        Box::pin(async move { answer.unwrap_or_else(|error| json!({ "error": error.to_string() })) })
     });
     match control.await {
         Ok(control) => Ok((node, control)),
@@ -132,6 +140,13 @@ async fn start_node(
             shut_down(site, node).await;
             Err(error)
         }
+    }
+}
+
+fn answer(node: &Node, moves: &Moves, question: Question) -> serde_json::Result<serde_json::Value> {
+    match question {
+        Question::Status => serde_json::to_value(node.status()),
+        Question::Move { strategy, to, number } => serde_json::to_value(moves.answer(node, &strategy, to, number)),
     }
 }
 

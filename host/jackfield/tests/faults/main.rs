@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail so")]
 
 mod disks;
+mod frozen;
 mod journal_trouble;
 mod malformed_frames;
+mod moved;
 mod node_killed;
 #[path = "../support/port.rs"]
 mod port;

@@ -16,7 +16,8 @@
 
 use jackfield_protocol::v1::event::Message as Told;
 use jackfield_protocol::v1::request::Message as Asked;
-use jackfield_protocol::v1::{Event, Request};
+use jackfield_protocol::v1::request_pull::What;
+use jackfield_protocol::v1::{Event, Request, RequestPull};
 
 use crate::weather::Weather;
 
@@ -55,6 +56,9 @@ impl About {
             Asked::ChangeProperties(change) => About::one(&change.interaction_id),
             Asked::GetInteractionProperties(get) => About::one(&get.interaction_id),
             Asked::ThirdServer(call) => About::one(&call.interaction_id),
+            Asked::Pull(RequestPull { what: Some(What::ByIds(by)), .. }) => {
+                About::Interactions(by.interaction_ids.clone())
+            }
             _ => About::All,
         }
     }
@@ -62,10 +66,15 @@ impl About {
     /// `asked`: what the request was about that a reply answers.
     fn event(event: &Event, asked: Option<&About>) -> About {
         match &event.message {
-            // A pull is held: the answer to it is about what it brings.
+            // A pull is held: the answer to it is about what it brings. One by ids says something of those it does
+            // not bring, too.
             Some(Told::PulledInteractions(pulled)) => {
                 let interactions = pulled.interactions.iter().filter_map(|pulled| pulled.interaction.as_ref());
-                About::Interactions(interactions.map(|interaction| interaction.interaction_id.clone()).collect())
+                let mut ids: Vec<_> = interactions.map(|interaction| interaction.interaction_id.clone()).collect();
+                if let Some(About::Interactions(asked)) = asked {
+                    ids.extend_from_slice(asked);
+                }
+                About::Interactions(ids)
             }
             Some(_) if event.reference_id > 0 => asked.cloned().unwrap_or(About::All),
             Some(Told::Delivery(delivery)) => About::one(&delivery.interaction_id),

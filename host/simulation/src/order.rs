@@ -104,8 +104,8 @@ fn overtake<T>(weather: &Weather, all: &mut [T], about: &mut [About], may: impl 
     let mut any = false;
     for last in 1..all.len() {
         for at in (1..=last).rev() {
-            let passes = match (&all[at - 1..=at], &about[at - 1..=at]) {
-                ([one, other], [of_one, of_other]) => of_one.is_apart_from(of_other) && may(one, other),
+            let passes = match (all.get(at - 1..=at), about.get(at - 1..=at)) {
+                (Some([one, other]), Some([of_one, of_other])) => of_one.is_apart_from(of_other) && may(one, other),
                 _ => false,
             };
             if !passes || !weather.chance(0.5) {

@@ -8,13 +8,12 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use jackfield_journal::{Filter, JournalFile, Summary};
-use jackfield_link::Link;
+use jackfield_link::{Link, Reconnect};
 use jackfield_protocol::v1::event::Message as Event;
-use jackfield_protocol::v1::{ClientType, KeyValueList, RequestChangeProperties, RequestSubmit};
+use jackfield_protocol::v1::{ClientType, KeyValueList, RequestChangeProperties, RequestRegisterClient, RequestSubmit};
 use serde_json::Value as Json;
 
 use super::site::{PATIENCE, Site};
-use super::survives::traffic;
 
 /// E-mails whose sessions wait when the first move begins, and such as come in meanwhile.
 const SOME: usize = 12;
@@ -107,7 +106,14 @@ fn fates(output: &Output) -> BTreeMap<String, String> {
 async fn sessions_move_through_the_running_node_and_lose_nothing() {
     let mut site = site();
     let journal = site.path("var/journal.db");
-    let (submitter, _events) = traffic::client(&site, "submitter", ClientType::MediaServer);
+    // Of another media, so that nobody asks it to send e-mail.
+    let register = RequestRegisterClient {
+        client_name: "submitter".into(),
+        client_type: ClientType::MediaServer.into(),
+        media_type: "work".into(),
+        ..Default::default()
+    };
+    let (submitter, _events) = Link::open(site.endpoint(), register, Reconnect::default());
     let (client, _others) = site.client("auditor", ClientType::ReportingEngine).await;
     loop {
         let clients = Site::status(&client).await.clients;

@@ -315,8 +315,8 @@ pub struct Replay {
 #[command(after_help = "\
 A session keeps the version of its plugin that it began with. One that has made a checkpoint can go on with
 another version, which must name the format of that checkpoint in its manifest, and must go through the turns
-since then as they were recorded. With --dry-run this is tried and nothing is changed, also while the node runs.
-To move them the node must be stopped: it suspends its sessions, and they go on when it is started again.
+since then as they were recorded. With --dry-run this is tried and nothing is changed. A node that runs moves its
+sessions itself, each as soon as its turn is over; with none they are moved in its journal.
 Ends with code 3 when some sessions cannot be moved.
 
 Examples:

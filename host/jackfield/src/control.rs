@@ -2,10 +2,11 @@
 //!
 //! A Unix domain socket in the data folder, mode 0600. One line of JSON in, one line out, on each
 //! connection any number of times: `{"ask":"status"}` is answered by the node's status, and what cannot be
-//! done by `{"error": "why"}`. A socket left behind by a dead node is taken over; one that answers is not. It is removed when the node stops.
+//! done by `{"error": "why"}`. A socket left behind by a dead node is taken over; one that answers is not. It is
+//! removed when the node stops.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ const ANSWER_BYTES: u64 = 64 << 20;
 const CONNECTIONS: usize = 16;
 /// A connection that asks nothing for this long is closed; an answer has as long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a node may take to show that it is there and not frozen.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Longest path of a socket, in bytes (`sun_path` of Linux, with its ending zero).
 const SOCKET_PATH_BYTES: usize = 107;
 
@@ -49,14 +52,23 @@ pub enum Question {
         /// What.
         change: Change,
     },
+    /// Sessions of a strategy are to go on with the version in that file; with the `number` of such a move, how
+    /// far it is.
+    Move {
+        /// Name of the strategy.
+        strategy: String,
+        /// The file; a whole path.
+        to: PathBuf,
+        /// None: begin.
+        number: Option<u64>,
+    },
 }
-
-/// How a question is answered.
-pub type Answering = Pin<Box<dyn Future<Output = Json> + Send>>;
 
 /// The listening socket. Dropping it, or `close`, ends it and removes the file.
 pub struct Control {
     path: PathBuf,
+    /// Which file it is: another node may have put its own there.
+    file: Option<(u64, u64)>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -85,7 +97,12 @@ impl Control {
         }
         let listener = UnixListener::bind(path).with_context(|| format!("cannot listen at {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        let control = Control { path: path.to_owned(), stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let control = Control {
+            path: path.to_owned(),
+            file: file_at(path),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
         control.tasks.spawn(accept(listener, Arc::new(answer), control.stop.clone(), control.tasks.clone()));
         Ok(control)
     }
@@ -101,10 +118,19 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stop.cancel();
-        // Whoever finds it later takes it over anyway.
-        let _ = std::fs::remove_file(&self.path);
+        if self.file.is_some() && self.file == file_at(&self.path) {
+            // Whoever finds it later takes it over anyway.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// An answer on its way; it has ten seconds.
+pub type Answering = Pin<Box<dyn Future<Output = Json> + Send>>;
 
 type Answer = Arc<dyn Fn(Question) -> Answering + Send + Sync>;
 
@@ -147,7 +173,7 @@ async fn serve(stream: UnixStream, answer: Answer) -> anyhow::Result<()> {
         }
         let complete = question.ends_with('\n');
         let reply = match serde_json::from_str(&question) {
-            Ok(question) if complete => answer(question).await,
+            Ok(question) if complete => tokio::time::timeout(PATIENCE, answer(question)).await?,
             Ok(_) => json!({ "error": format!("a question is one line of at most {QUESTION_BYTES} bytes") }),
             Err(error) => json!({ "error": format!("not a question: {error}") }),
         };
@@ -162,12 +188,23 @@ async fn serve(stream: UnixStream, answer: Answer) -> anyhow::Result<()> {
 /// Whether a node could listen at `path`.
 ///
 /// # Errors
-/// Another one answers there.
+/// Another one is there, whether or not it answers.
 pub async fn must_be_free(path: &Path) -> anyhow::Result<()> {
-    if UnixStream::connect(path).await.is_ok() {
+    let Ok(there) = UnixStream::connect(path).await else { return Ok(()) };
+    let id = there.peer_cred().ok().and_then(|owner| owner.pid());
+    drop(there);
+    if let Ok(Ok(_)) = tokio::time::timeout(SIGN_OF_LIFE, ask(path, Question::Status)).await {
         anyhow::bail!("a node with this name runs already (it answers at {})", path.display());
     }
-    Ok(())
+    let (who, end) = match id {
+        Some(id) => (format!(", process {id},"), format!("`kill -9 {id}`")),
+        None => (String::new(), "SIGKILL".to_owned()),
+    };
+    anyhow::bail!(
+        "a node with this name{who} is there and does not answer: it may be frozen. End it with {end}; where that \
+         cannot be done, remove {}",
+        path.display()
+    )
 }
 
 /// Asks the node that listens at `path`.
@@ -197,16 +234,12 @@ pub async fn ask(path: &Path, question: Question) -> anyhow::Result<Json> {
 mod tests {
     use super::*;
 
-    fn nothing(_: Question) -> Answering {
-        Box::pin(std::future::ready(Json::Null))
-    }
-
     #[tokio::test]
     async fn answers_questions_and_says_what_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("node.sock");
-        let control = Control::listen(&path, |question| Box::pin(async move { json!({ "asked": question }) }));
-        let control = control.await.expect("listens");
+        let answer = |question| -> Answering { Box::pin(async move { json!({ "asked": question }) }) };
+        let control = Control::listen(&path, answer).await.expect("listens");
         assert_eq!(std::fs::metadata(&path).expect("the socket").permissions().mode() & 0o777, 0o600);
         assert_eq!(ask(&path, Question::Status).await.expect("an answer"), json!({ "asked": { "ask": "status" } }));
 
@@ -216,7 +249,7 @@ mod tests {
         BufReader::new(&mut stream).read_line(&mut reply).await.expect("reads");
         assert!(reply.contains("not a question") && reply.contains("status"), "{reply}");
 
-        let second = Control::listen(&path, nothing).await.err().expect("refused");
+        let second = Control::listen(&path, answer).await.err().expect("refused");
         assert!(second.to_string().contains("runs already"), "{second}");
 
         control.close().await;
@@ -230,6 +263,7 @@ mod tests {
         let path = folder.path().join("node.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
         assert!(path.exists());
-        Control::listen(&path, nothing).await.expect("takes over").close().await;
+        let answer = |_| -> Answering { Box::pin(async { Json::Null }) };
+        Control::listen(&path, answer).await.expect("takes over").close().await;
     }
 }

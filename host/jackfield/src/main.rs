@@ -12,6 +12,7 @@ mod control;
 mod embedded;
 mod exit;
 mod journal;
+mod moves;
 mod output;
 mod signals;
 mod small_site;

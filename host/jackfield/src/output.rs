@@ -1,6 +1,7 @@
 //! What the program prints: results on standard output, everything else on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -37,6 +38,32 @@ pub fn part(text: &str) -> anyhow::Result<()> {
 /// A line for people, beside the results. Nobody may be reading it; that is no failure.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Time between two lines of progress; what takes no longer shows none.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// Tells now and then how far something is that takes a while.
+#[derive(Debug)]
+pub struct Progress {
+    what: &'static str,
+    next: Instant,
+    silent: bool,
+}
+
+impl Progress {
+    /// Of something that begins now: `replayed` is told as `replayed 7 of 9`.
+    pub fn new(what: &'static str, silent: bool) -> Progress {
+        Progress { what, next: Instant::now() + PROGRESS_EVERY, silent }
+    }
+
+    /// It is so far.
+    pub fn at(&mut self, done: usize, of: usize) {
+        if !self.silent && Instant::now() >= self.next {
+            self.next = Instant::now() + PROGRESS_EVERY;
+            complain(&format!("{} {done} of {of}", self.what));
+        }
+    }
 }
 
 /// Whether results go to a terminal.

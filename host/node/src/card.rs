@@ -19,7 +19,6 @@ pub(crate) struct Card {
     pub strategy: usize,
     /// To its link, and to the journal.
     pub way: Arc<Way>,
-    pub plugin: Plugin,
     /// The interaction it was started for.
     pub interaction: Arc<str>,
     pub started_at: u64,
@@ -29,6 +28,7 @@ pub(crate) struct Card {
     state: AtomicU8,
     /// None: it has ended before this node started.
     pub session: OnceLock<Session>,
+    plugin: Mutex<Plugin>,
     /// None: it has nothing of this.
     inside: Mutex<Option<Box<Inside>>>,
 }
@@ -88,7 +88,7 @@ impl Card {
             id,
             strategy,
             way,
-            plugin,
+            plugin: Mutex::new(plugin),
             interaction,
             started_at,
             turns: AtomicU64::new(0),
@@ -97,6 +97,16 @@ impl Card {
             session: OnceLock::new(),
             inside: Mutex::new(None),
         }
+    }
+
+    /// The version of its plugin that it goes on with.
+    pub fn plugin(&self) -> Plugin {
+        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It was moved to this version.
+    pub fn set_plugin(&self, plugin: Plugin) {
+        *self.plugin.lock().unwrap_or_else(PoisonError::into_inner) = plugin;
     }
 
     pub fn set_state(&self, state: SessionState) {

@@ -188,7 +188,7 @@ impl LinkTask {
     /// The node is suspended: the session goes on when it is started again.
     pub(crate) fn leave_for_later(&mut self, session: &Arc<str>) {
         if let Some(running) = self.sessions.remove(session) {
-            self.shared.plugins.left(&running.card.plugin);
+            self.shared.plugins.left(&running.card.plugin());
             self.shared.directory.remove(session);
             self.report.suspended += 1;
         }
@@ -198,7 +198,7 @@ impl LinkTask {
         let Some(running) = self.sessions.remove(session) else { return };
         self.shared.directory.remove(session);
         self.shared.pulls.tell(|pulls| pulls.session_ended(running.card.strategy));
-        let plugin = &running.card.plugin;
+        let plugin = &running.card.plugin();
         let Some(end) = running.end else { return self.shared.plugins.left(plugin) };
         let (plugins, counters) = (&self.shared.plugins, &self.shared.counters);
         match &end.reason {
@@ -237,7 +237,7 @@ impl LinkTask {
                     book.end(&shared, card.clone(), *end, left_behind).await;
                 }
                 if let Some(shadows) = &shared.shadows {
-                    shadows.ended(card.id.clone(), &card.plugin);
+                    shadows.ended(card.id.clone(), &card.plugin());
                 }
             }));
         }

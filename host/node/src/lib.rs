@@ -26,6 +26,7 @@ mod held;
 mod http;
 mod link;
 mod messages;
+mod moves;
 mod node;
 mod pulling;
 mod pulls;
@@ -44,6 +45,7 @@ mod targets;
 
 pub use failures::HostError;
 pub use http::check_host as check_http_host;
+pub use moves::{Fate, MoveError, MoveProgress, Moving, Tried, can_go_on};
 pub use node::{Node, SendError, StartError};
 pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings};
 pub use status::{

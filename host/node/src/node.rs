@@ -153,6 +153,10 @@ impl Node {
         Ok(Node { shared, started_at: jackfield_world::wall_ms(), links, _beside: beside })
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The node at this moment.
     pub fn status(&self) -> NodeStatus {
         let shared = &self.shared;
@@ -255,6 +259,15 @@ impl Node {
             sent
         });
         sent.await.unwrap_or_else(|error| Err(SendError::Journal(error.to_string()))).map(drop)
+    }
+
+    /// Returns once the node has stopped by itself, because it cannot record any more and never will; why.
+    /// Cancel-safe.
+    pub async fn stopped_by_itself(&self) -> String {
+        let mut stop = self.shared.stop.subscribe();
+        // The sender is ours.
+        let _ = stop.wait_for(Option::is_some).await;
+        self.shared.book.as_ref().and_then(Book::problem).unwrap_or_default()
     }
 
     /// Stops pulling, asks the sessions to end, waits for them up to `grace`, ends those that are left,

@@ -100,7 +100,7 @@ impl Book {
         let mut begun = Vec::new();
         for card in about {
             if let Some(origin) = card.begin() {
-                self.keep(&card.plugin).await;
+                self.keep(&card.plugin()).await;
                 entries.insert(0, Entry::Begin(begin(shared, card, &origin)));
                 begun.push(card);
             }
@@ -119,6 +119,14 @@ impl Book {
     /// Keeps a message from outside until its session has taken it.
     pub async fn message(&self, shared: &Shared, to: &Card, message: MessageRow) -> Result<(), JournalError> {
         let durable = self.append(shared, &[to], vec![Entry::Message(message)], Urgency::Now).await?;
+        self.durable(shared, durable).await
+    }
+
+    /// A session goes on with another version from here on.
+    pub async fn moved(&self, shared: &Shared, card: &Card, to: &Plugin) -> Result<(), JournalError> {
+        self.keep(to).await;
+        let moved = Entry::Moved { session: card.id.clone(), digest: to.digest().into(), version: to.version().into() };
+        let durable = self.append(shared, &[card], vec![moved], Urgency::Now).await?;
         self.durable(shared, durable).await
     }
 
@@ -283,12 +291,13 @@ pub(crate) fn history_of(stored: &StoredSession) -> Result<History, RecordError>
 
 fn begin(shared: &Shared, card: &Card, origin: &[u8]) -> SessionRow {
     let settings = &shared.settings;
+    let plugin = card.plugin();
     SessionRow {
         id: card.id.clone(),
         strategy: settings.strategies.get(card.strategy).map(|strategy| strategy.name.clone()).unwrap_or_default(),
-        plugin: card.plugin.name().to_owned(),
-        version: card.plugin.version().to_owned(),
-        digest: card.plugin.digest().to_owned(),
+        plugin: plugin.name().to_owned(),
+        version: plugin.version().to_owned(),
+        digest: plugin.digest().to_owned(),
         server: settings.links.get(card.way.link).map(|link| link.server.clone()).unwrap_or_default(),
         interaction: card.interaction.to_string(),
         started_at: milliseconds(card.started_at),

@@ -248,7 +248,7 @@ impl LinkTask {
         let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
         let card = Arc::new(card);
         self.shared.pulls.tell(|pulls| pulls.resumed(card.strategy));
-        self.shared.plugins.resumed(&card.plugin);
+        self.shared.plugins.resumed(&card.plugin());
         let mut running = Running::new(card.clone(), held);
         running.stopping = stopping;
         for (interaction, server) in messages {
@@ -268,7 +268,7 @@ impl LinkTask {
         self.enter(running);
         let session = self.shared.engine.start(SessionStart {
             id: card.id.clone(),
-            plugin: card.plugin.clone(),
+            plugin: card.plugin(),
             facts,
             journal: card.clone(),
             from: Begins::Journal { started_at: card.started_at, resumed },

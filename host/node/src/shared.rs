@@ -97,11 +97,12 @@ impl Directory {
     pub fn status(&self, settings: &Settings) -> Vec<SessionStatus> {
         self.all()
             .iter()
-            .map(|card| SessionStatus {
+            .map(|card| (card, card.plugin()))
+            .map(|(card, plugin)| SessionStatus {
                 id: card.id.to_string(),
                 strategy: settings.strategies.get(card.strategy).map(|s| s.name.clone()).unwrap_or_default(),
-                plugin: card.plugin.name().to_owned(),
-                plugin_version: card.plugin.version().to_owned(),
+                plugin: plugin.name().to_owned(),
+                plugin_version: plugin.version().to_owned(),
                 interaction: card.interaction.to_string(),
                 server: settings.links.get(card.way.link).map(|link| link.server.clone()).unwrap_or_default(),
                 started_at: card.started_at,

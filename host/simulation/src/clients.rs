@@ -2,7 +2,7 @@
 //! node, over the same network, and keep trying.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jackfield_link::{Client, LinkError};
@@ -10,7 +10,8 @@ use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
     Answer3rdServer, ClientType, Event3rdServerRequest, KeyValueList, MediaCapacity, RequestAccept, RequestAgentLogin,
-    RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestStopProcessing, RequestSubmit,
+    RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestStartReporting, RequestStopProcessing,
+    RequestSubmit,
 };
 use tokio::sync::mpsc;
 
@@ -147,34 +148,45 @@ async fn invited(seat: &Seat, client: &Client, ticket_id: u64, id: String) {
     }
 }
 
-/// A media server that remembers the keys it was asked with, and makes a message for each once.
-pub(crate) async fn media_server(seat: Seat) {
-    let mut made = BTreeMap::new();
+/// The messages a media server has made, by the keys it was asked with; all its connections share it.
+pub(crate) type Made = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// One connection of a media server that remembers the keys it was asked with, and makes a message for each once.
+/// It serves what it is asked side by side: answers overtake each other.
+pub(crate) async fn media_server(seat: Seat, made: Made) {
     loop {
         let (client, mut events) = seat.connect(ClientType::MediaServer).await;
+        let mut hands = tokio::task::JoinSet::new();
         while let Some(event) = events.recv().await {
             let Event::ThirdServerRequest(request) = event else { continue };
-            seat.weather.sleep(Duration::from_millis(200)).await;
-            let Some(parameters) = serve(&seat, &client, &mut made, &request).await else { break };
-            let server_reference_id = request.server_reference_id;
-            let answer = Answer3rdServer { server_reference_id, parameters: Some(parameters), ..Default::default() };
-            match ask(&client, Ask::ThirdServerAnswer(answer), "").await {
-                // Refused: whoever asked is gone.
-                Ok(_) | Err(LinkError::Refused(_)) => {}
-                Err(_) => break,
-            }
+            let (seat, client, made) = (seat.clone(), client.clone(), made.clone());
+            hands.spawn(async move {
+                seat.weather.sleep(Duration::from_millis(400)).await;
+                if answer(&seat, &client, &made, &request).await.is_none() {
+                    client.close();
+                }
+            });
         }
         client.close();
+        // What it has begun is done when somebody asks again.
+        hands.shutdown().await;
     }
 }
 
 /// None: its connection is gone.
-async fn serve(
-    seat: &Seat,
-    client: &Client,
-    made: &mut BTreeMap<String, String>,
-    request: &Event3rdServerRequest,
-) -> Option<KeyValueList> {
+async fn answer(seat: &Seat, client: &Client, made: &Made, request: &Event3rdServerRequest) -> Option<()> {
+    let parameters = serve(seat, client, made, request).await?;
+    let server_reference_id = request.server_reference_id;
+    let answer = Answer3rdServer { server_reference_id, parameters: Some(parameters), ..Default::default() };
+    match ask(client, Ask::ThirdServerAnswer(answer), "").await {
+        // Refused: whoever asked is gone.
+        Ok(_) | Err(LinkError::Refused(_)) => Some(()),
+        Err(_) => None,
+    }
+}
+
+/// None: its connection is gone.
+async fn serve(seat: &Seat, client: &Client, made: &Made, request: &Event3rdServerRequest) -> Option<KeyValueList> {
     let asked = request.parameters.clone().unwrap_or_default();
     let key = &request.idempotency_key;
     if request.method == "Send" {
@@ -183,8 +195,9 @@ async fn serve(
         seat.weather.ledger().sent(id, key);
         return Some(KeyValueList::default());
     }
-    if let Some(id) = made.get(key) {
-        return Some(KeyValueList::default().with("InteractionId", id.as_str()));
+    let known = made.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+    if let Some(id) = known {
+        return Some(KeyValueList::default().with("InteractionId", id));
     }
     let mut user_data = request.user_data.clone().unwrap_or_default();
     user_data.push("Subject", asked.text("Subject").unwrap_or_default());
@@ -199,7 +212,7 @@ async fn serve(
     };
     match ask(client, Ask::Submit(submit), &format!("made:{key}")).await {
         Ok(Event::Ack(ack)) => {
-            made.insert(key.clone(), ack.interaction_id.clone());
+            made.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), ack.interaction_id.clone());
             Some(KeyValueList::default().with("InteractionId", ack.interaction_id))
         }
         Ok(_) => None,
@@ -208,5 +221,26 @@ async fn serve(
             None
         }
         Err(_) => None,
+    }
+}
+
+/// Looks on, and sees that reporting keeps its order: it counts the events of each connection.
+pub(crate) async fn auditor(seat: Seat) {
+    loop {
+        let (client, mut events) = seat.connect(ClientType::ReportingEngine).await;
+        let start = RequestStartReporting { interactions: true, agents: true, queues: Vec::new() };
+        let begun = ask(&client, Ask::StartReporting(start), "").await;
+        let mut last = 0;
+        while begun.is_ok()
+            && let Some(event) = events.recv().await
+        {
+            let Event::Reporting(event) = event else { continue };
+            if event.sequence != last + 1 {
+                seat.weather.ledger().wrong(format!("reporting event {} follows on {last}", event.sequence));
+            }
+            last = event.sequence;
+        }
+        client.close();
+        seat.weather.sleep(AGAIN_AFTER).await;
     }
 }

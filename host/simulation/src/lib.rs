@@ -26,6 +26,7 @@ mod disk;
 mod ledger;
 mod network;
 mod options;
+mod order;
 mod panics;
 mod server;
 mod site;

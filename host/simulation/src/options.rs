@@ -27,6 +27,15 @@ pub struct Options {
     pub stall: Duration,
     /// Of each commit: that its outcome is not known, and it is done again.
     pub repeated_commits: f64,
+    /// Of each way of a frame: that it is held up there, so that other connections' frames overtake it, what
+    /// follows it catches up, and among those some overtake others (`order`).
+    pub overtaking: f64,
+    /// Of each way of a frame to the server: that requests with keys which have no answer yet arrive again
+    /// before it, as from somebody in between who lost his own connection.
+    pub repeated_requests: f64,
+    /// Of each frame that is on its way to the server when the connection breaks: that it arrives all the same,
+    /// later, when its client may have asked again.
+    pub late_frames: f64,
     /// Instances outlive their turns.
     pub live: bool,
     /// Of each way of a frame: that a fault strikes there.
@@ -99,6 +108,9 @@ impl Options {
             outage: Duration::from_secs(if generator.random_bool(0.2) { 90 } else { 8 }),
             stall: Duration::from_secs(if generator.random_bool(0.2) { 90 } else { 8 }),
             repeated_commits: rarely(generator, 0.2),
+            overtaking: rarely(generator, 0.6),
+            repeated_requests: rarely(generator, 0.4),
+            late_frames: rarely(generator, 1.0),
             live: generator.random_bool(0.5),
             strikes_on_the_way: rarely(generator, 0.02),
             strikes_at_commits: rarely(generator, 0.05),

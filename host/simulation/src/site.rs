@@ -33,6 +33,8 @@ const FAULTS_WAITING: usize = 4;
 const LOOK: Duration = Duration::from_millis(500);
 /// How long somebody who sends a message from outside waits.
 const CALL_WITHIN: Duration = Duration::from_millis(50);
+/// Connections of the media server.
+const MEDIA_SERVERS: u64 = 2;
 /// Lines of the trace that a failure shows.
 const LINES_SHOWN: usize = 300;
 /// A time slice nobody uses up: how long a turn takes on this machine must not matter.
@@ -257,7 +259,11 @@ impl<'a> Site<'a> {
 
     fn people(&self) {
         let seat = |who: String| Seat { weather: self.weather.clone(), network: self.network.clone(), who };
-        tokio::spawn(clients::media_server(seat("media".into())));
+        let made = clients::Made::default();
+        for number in 0..MEDIA_SERVERS {
+            tokio::spawn(clients::media_server(seat(format!("media_{number}")), made.clone()));
+        }
+        tokio::spawn(clients::auditor(seat("auditor".into())));
         for number in 0..self.weather.options.agents {
             tokio::spawn(clients::agent(seat(format!("agent_{number}"))));
         }
@@ -351,8 +357,13 @@ impl<'a> Site<'a> {
                 self.network.cut(|who| who == NODE);
             }
             Fault::ClientCut => {
-                let whose = weather.pick(0..=weather.options.agents);
-                let whose = whose.checked_sub(1).map_or_else(|| "media".to_owned(), |agent| format!("agent_{agent}"));
+                let whose = weather.pick(0..=weather.options.agents + MEDIA_SERVERS);
+                let agents = weather.options.agents;
+                let whose = match whose.checked_sub(agents) {
+                    None => format!("agent_{whose}"),
+                    Some(0) => "auditor".to_owned(),
+                    Some(number) => format!("media_{}", number - 1),
+                };
                 self.network.cut(|who| who == whose);
             }
             Fault::NodeStall => {

@@ -14,12 +14,22 @@ pub enum StoreError {
         detail: String,
     },
     /// The file, or the disk it is on, does not take writes.
-    #[error("{path} is read-only: let jackfield's user write to the file and its folder ({detail})", path = .path.display())]
+    #[error("{path} is read-only: let jackfield's user write to the file, its folder and its disk; jackfield goes on by itself ({detail})", path = .path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
         /// The database's own words.
         detail: String,
+    },
+    /// The disk the file is on is too small for it, even with nothing else on it.
+    #[error("the disk of {path} has {mib} MiB in all, and a store with its log needs {least_mib} MiB: put it on a larger one", path = .path.display())]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Size of the disk, in MiB.
+        mib: u64,
+        /// The smallest that will do, in MiB.
+        least_mib: u64,
     },
     /// The file is damaged.
     #[error("{path} is damaged: keep a copy of it and of its -wal file, then restore a backup ({detail})", path = .path.display())]
@@ -100,7 +110,8 @@ impl StoreError {
             | StoreError::ReadOnly { .. }
             | StoreError::Locked { .. }
             | StoreError::Io { .. } => true,
-            StoreError::Corrupt { .. }
+            StoreError::TooSmall { .. }
+            | StoreError::Corrupt { .. }
             | StoreError::NotOurs { .. }
             | StoreError::Newer { .. }
             | StoreError::Older { .. }

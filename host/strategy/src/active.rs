@@ -363,7 +363,7 @@ impl Active {
         let drops = keeps && self.engine.settings().live == 0;
         let engine = self.engine.clone();
         loop {
-            if drops && self.ran {
+            if (drops && self.ran) || (keeps && self.shared.inbox.is_to_exchange()) {
                 return Err(Ending::Leave(self.standing.resumed()));
             }
             if let Some((input, event)) = self.choose()? {

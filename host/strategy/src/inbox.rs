@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::end::EndReason;
-use crate::session::{Gone, SessionEvent};
+use crate::session::{Exchange, Gone, SessionEvent};
 
 pub(crate) struct Inbox {
     content: Mutex<Content>,
@@ -26,6 +26,8 @@ struct Content {
     ending: Option<Box<EndReason>>,
     /// Others need the room of its instance.
     leaving: bool,
+    /// What is to be done between two of its turns.
+    exchange: Option<Exchange>,
 }
 
 impl Inbox {
@@ -85,10 +87,32 @@ impl Inbox {
         std::mem::take(&mut self.content().leaving)
     }
 
-    /// Whether there is neither an event nor a reason to end.
+    /// Asks the session to let go of its instance after the turn it is in, and to do this then.
+    pub fn exchange(&self, exchange: Exchange) -> Result<(), Gone> {
+        let mut content = self.content();
+        if content.ending.is_some() {
+            return Err(Gone);
+        }
+        content.exchange = Some(exchange);
+        drop(content);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Whether it was asked to.
+    pub fn is_to_exchange(&self) -> bool {
+        self.content().exchange.is_some()
+    }
+
+    /// What it is to do, once.
+    pub fn take_exchange(&self) -> Option<Exchange> {
+        self.content().exchange.take()
+    }
+
+    /// Whether there is nothing to do: no event, no exchange and no reason to end.
     pub fn is_empty(&self) -> bool {
         let content = self.content();
-        content.events.is_empty() && content.ending.is_none()
+        content.events.is_empty() && content.ending.is_none() && content.exchange.is_none()
     }
 
     /// Returns once something may have changed since the last [`take`](Self::take). Cancel-safe.

@@ -60,6 +60,6 @@ pub use policy::{CAPABILITIES, Policies, Policy};
 pub use record::{Checkpoint, Clock, History, Input, Lookup, Origin, Question, RecordError, TimerChange, Turn};
 pub use replay::{Difference, Step};
 pub use request::Request;
-pub use session::{Facts, From, Gone, Session, SessionEvent, SessionStart};
+pub use session::{Exchange, Facts, From, Gone, Session, SessionEvent, SessionStart};
 pub use settings::Settings;
 pub use standing::{Pending, Resumed, Standing};

@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -121,6 +121,10 @@ pub enum SessionEvent {
     StopRequested(String),
 }
 
+/// What is done between two turns of a session, while it has no instance: it is given the plugin the session has,
+/// and returns the one it goes on with.
+pub type Exchange = Box<dyn FnOnce(Plugin) -> Pin<Box<dyn Future<Output = Plugin> + Send>> + Send>;
+
 /// The session has ended, or is ending: it takes no more events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session has ended")]
@@ -215,6 +219,24 @@ impl Session {
         if let Some(mut living) = woken {
             living.ends(reason);
         }
+    }
+
+    /// Has it do this after the turn it is in, or at once where it waits; its instance is let go of, and nothing
+    /// is recorded of it meanwhile. What was to be done before and has not been is dropped. One without a journal
+    /// that keeps does so when it ends, which is never.
+    ///
+    /// # Errors
+    /// [`Gone`] when it has ended. Where it ends before it comes to it, the exchange is dropped.
+    pub fn exchange(&self, exchange: Exchange) -> Result<(), Gone> {
+        let mut phase = self.inner.phase();
+        let woken = self.inner.wake(&mut phase);
+        let asked = match &*phase {
+            Phase::Awake(shared) => shared.inbox.exchange(exchange),
+            Phase::Asleep(_) | Phase::Over(_) => Err(Gone),
+        };
+        drop(phase);
+        go_on(woken);
+        asked
     }
 
     /// CPU time it has taken so far.
@@ -418,9 +440,15 @@ enum Left {
 /// Runs the session until it sleeps or ends.
 async fn live(mut living: Living, begins: Option<Box<Origin>>) {
     let mut history = begins.map(|origin| History { origin: *origin, checkpoint: None, turns: Vec::new() });
-    while let Some(life) = &living.life {
+    while let Some(life) = &mut living.life {
         if let Some(reason) = living.shared.inbox.ending() {
             return living.ends(reason);
+        }
+        // One that begins is recorded first.
+        if history.is_none()
+            && let Some(exchange) = living.shared.inbox.take_exchange()
+        {
+            life.plugin = exchange(life.plugin.clone()).await;
         }
         match Box::pin(instance(life, history.take(), Arc::clone(&living.shared))).await {
             Some(Left::Passive(from_here)) => {

@@ -21,6 +21,7 @@ use crate::config::{self, Site};
 use crate::control::{self, Answering, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
+use crate::moves::Moves;
 use crate::{journal, output, signals};
 
 /// Run the site until a signal.
@@ -72,11 +73,16 @@ async fn start(
         Ok((node, control)) => {
             // Nobody need read it: the node runs all the same.
             let _ = say_ready(global, site);
-            stop.cancelled().await;
-            tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
+            let ended = tokio::select! {
+                () = stop.cancelled() => {
+                    tracing::info!("stopping: no more pulls; a second Ctrl-C stops at once");
+                    Ok(Exit::Done)
+                }
+                why = node.stopped_by_itself() => Err(anyhow::anyhow!("the node has stopped: {why}")),
+            };
             control.close().await;
             shut_down(site, node).await;
-            Ok(Exit::Done)
+            ended
         }
         Err(error) => Err(error),
     };
@@ -116,10 +122,11 @@ async fn start_node(
 ) -> anyhow::Result<(Arc<Node>, Control)> {
     let settings = config::node_settings(site, |server| embedded.endpoint(server));
     let records = journal.is_some();
+    let moves = Arc::new(Moves::default());
     let node = Arc::new(Node::start(settings, engine, folder.plugins().clone(), journal).await?);
     let (answering, folder) = (Arc::clone(&node), Arc::clone(folder));
     let socket = site.control_socket();
-    let control = Control::listen(&socket, move |question| answer(question, &answering, &folder, records));
+    let control = Control::listen(&socket, move |question| answer(question, &answering, &folder, &moves, records));
     match control.await {
         Ok(control) => Ok((node, control)),
         Err(error) => {
@@ -130,11 +137,12 @@ async fn start_node(
 }
 
 /// Answers a question of the control socket.
-fn answer(question: Question, node: &Arc<Node>, folder: &Arc<Folder>, records: bool) -> Answering {
-    let (node, folder) = (Arc::clone(node), Arc::clone(folder));
+fn answer(question: Question, node: &Arc<Node>, folder: &Arc<Folder>, moves: &Arc<Moves>, records: bool) -> Answering {
+    let (node, folder, moves) = (Arc::clone(node), Arc::clone(folder), Arc::clone(moves));
     Box::pin(async move {
         match question {
             Question::Status => as_json(&node.status()),
+            Question::Move { strategy, to, number } => as_json(&moves.answer(&node, &strategy, to, number)),
             Question::Plugins => plugins_as_json(&folder),
             Question::Plugin { change: jackfield_plugins::Command::Shadow { .. }, .. } if !records => {
                 json!({ "error": CommandError::NoJournal.to_string() })

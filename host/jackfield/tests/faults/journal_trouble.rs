@@ -3,119 +3,175 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use jackfield_link::Link;
 use jackfield_protocol::v1::ClientType;
 use serde_json::Value as Json;
 
+use super::disks::Disk;
 use super::site::{PATIENCE, Site};
 use super::survives::{Book, Kind, agents, finished, traffic};
 
-/// Room on the disk: for the journal with its log, which is folded into it every few megabytes.
-const DISK_KIB: usize = 16_384;
-/// Interactions at most until the disk is found to be full.
+/// The smallest disk for a journal that jackfield takes.
+const DISK_KIB: usize = 8_192;
+/// Interactions at most until it is found that the journal cannot be written.
 const MOST: usize = 2_000;
-
-/// Runs a program with a small disk of its own at a folder. It needs no rights, where the system lets
-/// anybody have name spaces.
-const SMALL_DISK: &str = r#"mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@""#;
-
-fn with_small_disk(folder: &Path) -> Vec<String> {
-    let size = format!("{DISK_KIB}k");
-    let folder = folder.display().to_string();
-    ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK, "sh", &size, &folder].map(String::from).to_vec()
-}
-
-/// Why there can be no small disk here.
-fn no_small_disk(folder: &Path) -> Option<String> {
-    let words = with_small_disk(folder);
-    let (program, rest) = words.split_first().expect("a program");
-    match Command::new(program).args(rest).arg("true").stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => None,
-        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Some(format!("unshare: {error}")),
-    }
-}
 
 fn status(site: &Site) -> Json {
     let output = site.command(&["sessions", "--all", "--json"]).output().expect("runs");
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
+/// A site at work, whose node keeps its journal on a disk of its own.
+struct AtWork {
+    site: Site,
+    disk: Disk,
+    book: Book,
+    auditor: Link,
+    submitter: Link,
+    sent: usize,
+    _people: [agents::Working; 3],
+}
+
+impl AtWork {
+    /// `make` makes the disk for the journal. None: there can be no such disk here.
+    async fn with_disk(make: impl FnOnce(&Site, &Path) -> Result<Disk, String>) -> Option<AtWork> {
+        let mut site = Site::with(&[("in", "takes", "effects"), ("second", "settles", "effects")]);
+        let folder = site.path("disk");
+        fs::create_dir(&folder).expect("a folder");
+        let disk = match make(&site, &folder) {
+            Ok(disk) => disk,
+            Err(reason) => {
+                println!("skipped: there can be no such disk here: {reason}");
+                return None;
+            }
+        };
+        site.configure("reconnect-first = 50", "reconnect-first = 50\njournal = \"../disk/journal.db\"");
+        site.add_plugin("effects");
+        let book = Book::default();
+        site.start_server();
+        site.start_outbox();
+        site.start_node_by(disk.words());
+        let people =
+            [agents::work(&site, "ada", &book), agents::work(&site, "ben", &book), agents::watch(&site, &book)];
+        let (auditor, _events) = traffic::client(&site, "auditor", ClientType::ReportingEngine);
+        let (submitter, _others) = traffic::client(&site, "submitter", ClientType::MediaServer);
+        traffic::ready(&auditor).await;
+        Some(AtWork { site, disk, book, auditor, submitter, sent: 0, _people: people })
+    }
+
+    /// Some more come in, each acknowledged.
+    async fn twenty_more(&mut self) {
+        for _ in 0..20 {
+            self.sent += 1;
+            let name = format!("moves-{}", self.sent);
+            traffic::submit(&self.submitter, &self.book, Kind::Moves, &name, "After", "").await;
+        }
+    }
+
+    /// Work comes in until the node says that its journal cannot be written; `meanwhile` is done in between.
+    async fn until_it_is_noticed(&mut self, meanwhile: impl Fn()) -> String {
+        loop {
+            assert!(self.sent < MOST, "nobody notices: {:?}\n{}", status(&self.site)["journal"], self.site.logs());
+            self.twenty_more().await;
+            let status = status(&self.site);
+            let problem = status["journal"]["problem"].as_str().unwrap_or_default();
+            if !problem.is_empty() {
+                println!("{} interactions; {problem}", self.sent);
+                return problem.to_owned();
+            }
+            meanwhile();
+        }
+    }
+
+    /// Nothing new is pulled, and what comes in is acknowledged and waits.
+    async fn work_waits(&mut self) {
+        until("pulls are held", || status(&self.site)["pulls"].to_string().contains("journal_down")).await;
+        self.twenty_more().await;
+        let client = self.auditor.up().await.expect("the link is open");
+        assert!(Site::status(&client).await.interactions >= 20, "they wait");
+        assert!(self.site.runs("node"), "{}", self.site.logs());
+    }
+
+    /// The cause is gone: everything comes to its end, and each decision had its effect once.
+    async fn goes_on(mut self) {
+        // Held open, the disk outlives the node.
+        let disk = fs::File::open(self.disk.seen_by(self.site.pid("node"))).expect("a folder");
+        until("the journal is written again", || status(&self.site)["journal"]["problem"] == "").await;
+        let client = self.auditor.up().await.expect("the link is open");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (left, status) = (Site::status(&client).await.interactions, status(&self.site));
+            if left == 0 && status["sessions"].as_array().is_some_and(Vec::is_empty) {
+                break;
+            }
+            if Instant::now() > deadline {
+                panic!("it does not come to rest: {left} interactions left, {status}\n{}", self.site.logs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(self.site.stop("node").success());
+        let journal = self.site.path("journal.db");
+        fs::copy(format!("/proc/self/fd/{}/journal.db", disk.as_raw_fd()), &journal).expect("the journal");
+        let problems = self.book.note(|book| book.check(&finished(&journal), &self.site.path("outbox")));
+        assert!(problems.is_empty(), "{}\n{}", problems.join("\n"), self.site.logs());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_holds_up_the_work_and_loses_none() {
-    let mut site = Site::with(&[("in", "takes", "effects"), ("second", "settles", "effects")]);
-    fs::create_dir(site.path("small")).expect("a folder");
-    if let Some(reason) = no_small_disk(&site.path("small")) {
-        println!("skipped: there can be no small disk here: {reason}");
-        return;
-    }
-    site.configure("reconnect-first = 50", "reconnect-first = 50\njournal = \"../small/journal.db\"");
-    site.add_plugin("effects");
-    let book = Book::default();
-    site.start_server();
-    site.start_outbox();
-    site.start_node_by(&with_small_disk(&site.path("small")));
-    let _working = [agents::work(&site, "ada", &book), agents::work(&site, "ben", &book)];
-    let _watching = agents::watch(&site, &book);
-    let (auditor, _events) = traffic::client(&site, "auditor", ClientType::ReportingEngine);
-    let (submitter, _others) = traffic::client(&site, "submitter", ClientType::MediaServer);
-    traffic::ready(&auditor).await;
-
-    // The folder as the node sees it.
-    let small = PathBuf::from(format!("/proc/{}/root{}", site.pid("node"), site.path("small").display()));
-    let filler = small.join("filler");
+    let Some(mut work) = AtWork::with_disk(|_, folder| Disk::small(folder, DISK_KIB)).await else { return };
+    let filler = work.disk.seen_by(work.site.pid("node")).join("filler");
     fill(&filler);
-    let mut sent = 0;
-    let problem = loop {
-        assert!(sent < MOST, "the disk is full, and nobody notices: {:?}", status(&site)["journal"]);
-        for _ in 0..20 {
-            sent += 1;
-            traffic::submit(&submitter, &book, Kind::Moves, &format!("moves-{sent}"), "After", "").await;
-        }
-        let status = status(&site);
-        let problem = status["journal"]["problem"].as_str().unwrap_or_default().to_owned();
-        if !problem.is_empty() {
-            break problem;
-        }
-        // What space the journal found for itself is taken too.
-        fill(&filler);
-    };
+    // What space the journal found for itself is taken too.
+    let problem = work.until_it_is_noticed(|| fill(&filler)).await;
     assert!(problem.contains("is full: free some space"), "{problem}");
-
-    // Nothing new is pulled, and what comes in is acknowledged and waits.
-    until("pulls are held", || status(&site)["pulls"].to_string().contains("journal_down")).await;
-    for _ in 0..20 {
-        sent += 1;
-        traffic::submit(&submitter, &book, Kind::Moves, &format!("moves-{sent}"), "After", "").await;
-    }
-    let client = auditor.up().await.expect("the link is open");
-    assert!(Site::status(&client).await.interactions >= 20, "they wait");
-    assert!(site.runs("node"), "{}", site.logs());
-    println!("{sent} interactions; {problem}");
-
-    // Held open, the disk outlives the node.
-    let disk = fs::File::open(&small).expect("a folder");
+    work.work_waits().await;
     fs::remove_file(&filler).expect("there is room again");
-    until("the journal is written again", || status(&site)["journal"]["problem"] == "").await;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (left, status) = (Site::status(&client).await.interactions, status(&site));
-        if left == 0 && status["sessions"].as_array().is_some_and(Vec::is_empty) {
-            break;
-        }
-        if Instant::now() > deadline {
-            panic!("it does not come to rest: {left} interactions left, {status}\n{}", site.logs());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    work.goes_on().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_turns_read_only_holds_up_the_work_and_loses_none() {
+    let made = AtWork::with_disk(|site, folder| Disk::breakable(folder, &site.path("image")));
+    let Some(mut work) = made.await else { return };
+    work.twenty_more().await;
+    let node = work.site.pid("node");
+    work.disk.breaks(node);
+    let problem = work.until_it_is_noticed(|| {}).await;
+    assert!(problem.contains("is read-only: let jackfield's user write"), "{problem}");
+    work.work_waits().await;
+    work.disk.mended(node);
+    work.goes_on().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_disk_is_enough_for_far_more_than_fits_into_it() {
+    let Some(mut work) = AtWork::with_disk(|_, folder| Disk::small(folder, DISK_KIB)).await else { return };
+    // The log of all of it would be several times the disk.
+    for _ in 0..15 {
+        work.twenty_more().await;
     }
-    assert!(site.stop("node").success());
-    let journal = site.path("journal.db");
-    fs::copy(format!("/proc/self/fd/{}/journal.db", disk.as_raw_fd()), &journal).expect("the journal");
-    let problems = book.note(|book| book.check(&finished(&journal), &site.path("outbox")));
-    assert!(problems.is_empty(), "{}\n{}", problems.join("\n"), site.logs());
+    work.goes_on().await;
+}
+
+#[test]
+fn a_disk_too_small_for_a_journal_is_refused() {
+    let site = Site::new();
+    site.add_plugin("route_anyone");
+    fs::create_dir(site.path("disk")).expect("a folder");
+    site.configure("reconnect-first = 50", "reconnect-first = 50\njournal = \"../disk/journal.db\"");
+    let disk = match Disk::small(&site.path("disk"), 2_048) {
+        Ok(disk) => disk,
+        Err(reason) => return println!("skipped: there can be no such disk here: {reason}"),
+    };
+    let output = site.command_by(disk.words(), &["run"]).stdin(Stdio::null()).output().expect("runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("has 2 MiB in all, and a store with its log needs 8 MiB: put it on a larger one"), "{text}");
 }
 
 /// Leaves no room.

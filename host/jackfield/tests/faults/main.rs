@@ -4,12 +4,16 @@
 //! it longer than the few rounds that every test run can afford.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail so")]
 
+mod disks;
+mod frozen;
 mod journal_trouble;
 mod malformed_frames;
+mod moved;
 mod node_killed;
 #[path = "../support/port.rs"]
 mod port;
 mod server_killed;
+mod server_trouble;
 mod site;
 #[path = "../../src/small_site.rs"]
 mod small_site;

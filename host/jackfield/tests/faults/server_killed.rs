@@ -101,7 +101,7 @@ async fn what_was_acknowledged_is_there_exactly_once() {
 
 /// Pulls until nothing waits, and at least until so many have come: a server that has just started gives none
 /// to anybody for a moment. External id and interaction id. Fails when one comes twice.
-async fn everything_waiting(site: &Site, expected: usize) -> HashMap<String, String> {
+pub async fn everything_waiting(site: &Site, expected: usize) -> HashMap<String, String> {
     let (client, _events) = site.client("auditor", ClientType::RoutingEngine).await;
     let mut found = HashMap::new();
     let mut ids = HashSet::new();

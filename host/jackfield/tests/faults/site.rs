@@ -105,11 +105,12 @@ impl Site {
         self.write("jackfield.toml", &text.replacen(from, to, 1));
     }
 
-    /// Copies a test guest into the plugins folder.
+    /// Copies a test guest, or an example, into the plugins folder.
     pub fn add_plugin(&self, name: &str) {
-        let built = target_folder().join("wasm32-wasip2/guest/examples").join(format!("{name}.wasm"));
-        assert!(built.is_file(), "{} is missing; `cargo xtask guests` makes it", built.display());
-        fs::copy(&built, self.folder.path().join("plugins").join(format!("{name}.wasm"))).expect("copy a plugin");
+        let (guests, file) = (target_folder().join("wasm32-wasip2/guest"), format!("{name}.wasm"));
+        let built = [guests.join("examples").join(&file), guests.join(&file)].into_iter().find(|path| path.is_file());
+        let Some(built) = built else { panic!("{file} is not in {}; `cargo xtask guests` makes it", guests.display()) };
+        fs::copy(&built, self.folder.path().join("plugins").join(file)).expect("copy a plugin");
     }
 
     pub fn port(&self) -> u16 {
@@ -117,7 +118,12 @@ impl Site {
     }
 
     pub fn start_server(&mut self) {
-        self.start("server", &[], "jackfield.toml", &["server", "--name", "main"]);
+        self.start_server_by(&[]);
+    }
+
+    /// The server, started as [`start_node_by`](Self::start_node_by) starts the node.
+    pub fn start_server_by(&mut self, words: &[String]) {
+        self.start("server", words, "jackfield.toml", &["server", "--name", "main"]);
     }
 
     pub fn start_node(&mut self) {
@@ -147,8 +153,15 @@ impl Site {
 
     /// `jackfield <words>` on this site.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
-        command.args(words).arg("--site").arg(self.path("jackfield.toml"));
+        self.command_by(&[], words)
+    }
+
+    /// The same, started by these words: a program that runs what follows as the process it is.
+    pub fn command_by(&self, by: &[String], words: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_jackfield").to_owned();
+        let mut all = by.iter().chain([&program]);
+        let mut command = Command::new(all.next().expect("a program"));
+        command.args(all).args(words).arg("--site").arg(self.path("jackfield.toml"));
         command
     }
 
@@ -171,6 +184,12 @@ impl Site {
             .spawn()
             .expect("start jackfield");
         assert!(self.running.insert(what, child).is_none(), "{what} runs already");
+    }
+
+    /// What runs is known by another name from here on, and another one can be started in its place.
+    pub fn rename(&mut self, what: &str, to: &'static str) {
+        let child = self.running.remove(what).expect("it runs");
+        assert!(self.running.insert(to, child).is_none(), "{to} runs already");
     }
 
     /// SIGKILL: no time to say anything.

@@ -44,10 +44,17 @@ impl SqliteJournal {
         if self.lock.is_none() {
             self.lock = Some(OwnerLock::take(&self.path)?);
         }
-        let mut connection = WriteConnection::open(&self.path, &FORMAT)?;
-        let epoch = match held {
-            Some(epoch) => go_on(&mut connection, epoch)?,
-            None => take_over(&mut connection, &settings.node)?,
+        let (connection, epoch) = match held {
+            Some(epoch) => {
+                let mut connection = WriteConnection::open_again(&self.path, &FORMAT)?;
+                go_on(&mut connection, epoch)?;
+                (connection, epoch)
+            }
+            None => {
+                let mut connection = WriteConnection::open(&self.path, &FORMAT)?;
+                let epoch = take_over(&mut connection, &settings.node)?;
+                (connection, epoch)
+            }
         };
         connection.checkpoint()?;
         let reader = SqliteReader::new(ReadConnection::open(&self.path)?);
@@ -81,9 +88,9 @@ fn take_over(connection: &mut WriteConnection, node: &str) -> Result<u64, StoreE
 }
 
 /// Stays the owner.
-fn go_on(connection: &mut WriteConnection, epoch: u64) -> Result<u64, StoreError> {
+fn go_on(connection: &mut WriteConnection, epoch: u64) -> Result<(), StoreError> {
     match connection.transact(owner)? {
-        Some(owner) if owner.epoch.cast_unsigned() == epoch => Ok(epoch),
+        Some(owner) if owner.epoch.cast_unsigned() == epoch => Ok(()),
         owner => Err(fenced(connection.path(), owner)),
     }
 }

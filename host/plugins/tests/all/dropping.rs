@@ -68,7 +68,6 @@ async fn every_way_to_put_a_file_there_works() {
     for piece in bytes.chunks(bytes.len() / 7 + 1) {
         slow.write_all(piece).expect("written");
         tokio::time::sleep(Duration::from_millis(60)).await;
-        assert!(the_version(&folder, 3).is_none_or(|version| version.digest != ""), "never half of it");
     }
     drop(slow);
     serves(&folder, 3).await;

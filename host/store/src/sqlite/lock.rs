@@ -45,12 +45,20 @@ impl OwnerLock {
                 // Who it is only helps the message.
                 let _ = file.take(OWNER_BYTES).read_to_string(&mut owner);
                 let owner = owner.trim();
-                let who = if owner.is_empty() {
-                    "another process".into()
+                let (who, ends) = if owner.is_empty() {
+                    ("another process".into(), String::new())
                 } else {
-                    format!("the one with process id {owner}")
+                    (
+                        format!("the one with process id {owner}"),
+                        format!(" (`kill -9 {owner}` where it does not react)"),
+                    )
                 };
-                let detail = format!("{who} uses it; stop that one, or name another file");
+                // Whoever takes over raises the epoch, so that one that wakes without its lock writes nothing.
+                let detail = format!(
+                    "{who} uses it; stop that one{ends}, or name another file; where it can be neither stopped nor \
+                     waited for, remove {}: it writes nothing more once another has taken over",
+                    lock_path.display()
+                );
                 return Err(StoreError::Locked { path: path.into(), detail });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -63,7 +71,7 @@ impl OwnerLock {
     }
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+pub(super) fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()

@@ -5,6 +5,7 @@
 //! The writing connection is the only one that writes and checkpoints. Memory mapping is off, because
 //! a read error of a mapped file ends the process.
 
+mod disk;
 mod lock;
 mod schema;
 
@@ -19,10 +20,8 @@ use crate::StoreError;
 
 /// How long a statement waits for a lock that some other program holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages in the log after which the writer copies them into the file (16 MiB).
-const CHECKPOINT_PAGES: u32 = 4_096;
-/// What the log is cut back to after that.
-const LOG_BYTES: u32 = 64 << 20;
+/// What the log is cut back to after it was copied into the file.
+const LOG_BYTES: u64 = 64 << 20;
 /// Page cache of the writer, in KiB.
 const WRITER_CACHE_KIB: i32 = 64 << 10;
 /// Page cache of a reader, in KiB.
@@ -43,8 +42,26 @@ impl WriteConnection {
     /// # Errors
     /// See [`StoreError`]; a file of something else and one of a newer format are left as they were.
     pub fn open(path: &Path, format: &Format) -> Result<WriteConnection, StoreError> {
+        WriteConnection::with(path, format, OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// The same of a file that this process has had open before. None is made: where it is gone its disk may not be
+    /// mounted, and whoever began a new one in its place would have lost everything.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; [`StoreError::Io`] where it is gone.
+    pub fn open_again(path: &Path, format: &Format) -> Result<WriteConnection, StoreError> {
+        if !path.exists() {
+            let detail = "it was there and is gone: mount its disk, or put it back".into();
+            return Err(StoreError::Io { path: path.into(), detail });
+        }
+        WriteConnection::with(path, format, OpenFlags::empty())
+    }
+
+    fn with(path: &Path, format: &Format, creating: OpenFlags) -> Result<WriteConnection, StoreError> {
         let failed = |error| failure(path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let log_pages = disk::log_pages(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | creating;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&connection, WRITER_CACHE_KIB).map_err(failed)?;
         let mode: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0)).map_err(failed)?;
@@ -53,8 +70,9 @@ impl WriteConnection {
             return Err(StoreError::Io { path: path.into(), detail });
         }
         connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
-        connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(failed)?;
+        connection.pragma_update(None, "wal_autocheckpoint", log_pages).map_err(failed)?;
+        let log_bytes = LOG_BYTES.min(4 * u64::from(log_pages) * disk::PAGE_BYTES);
+        connection.pragma_update(None, "journal_size_limit", log_bytes.cast_signed()).map_err(failed)?;
         schema::migrate(&mut connection, path, format)?;
         Ok(WriteConnection { path: path.into(), connection })
     }
@@ -178,7 +196,11 @@ pub fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
         ErrorCode::DatabaseCorrupt => StoreError::Corrupt { path, detail },
         ErrorCode::NotADatabase => StoreError::NotOurs { path, detail },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            StoreError::Locked { path, detail: format!("{detail}; close what has it open") }
+            let ends = "close what has it open, with `kill -9` where that is frozen (`fuser` tells what it is)";
+            StoreError::Locked { path, detail: format!("{detail}; {ends}") }
+        }
+        ErrorCode::SystemIoFailure | ErrorCode::CannotOpen if disk::is_read_only(&path) => {
+            StoreError::ReadOnly { path, detail: format!("its file system takes no writes; {detail}") }
         }
         ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory | ErrorCode::NoLargeFileSupport => {
             StoreError::Io { path, detail }

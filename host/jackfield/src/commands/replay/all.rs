@@ -1,7 +1,6 @@
 //! Many sessions replayed, and counted by strategy: the test before a release.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use jackfield_journal::{Filter, JournalFile};
 use jackfield_strategy::{Difference, Plugin};
@@ -17,8 +16,6 @@ use crate::{output, text};
 
 /// Differing sessions that are shown; and as many that cannot be replayed.
 const SHOWN: usize = 10;
-/// Time between two lines of progress; a replay that takes no longer shows none.
-const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// Replay all that the arguments name.
 ///
@@ -46,7 +43,7 @@ pub async fn all(
         .collect();
     let mut summary = Summary::default();
     let mut running = JoinSet::new();
-    let mut progress = Progress { next: Instant::now() + PROGRESS_EVERY, silent: global.json };
+    let mut progress = output::Progress::new("replayed", global.json);
     for (index, (id, strategy)) in sessions.iter().enumerate() {
         progress.at(index, sessions.len());
         match prepared(file, id, &with, &mut versions).await {
@@ -101,20 +98,6 @@ async fn prepared(
         None => versions.of(file, &recorded.row).await?,
     };
     Ok(Some((recorded, plugin)))
-}
-
-struct Progress {
-    next: Instant,
-    silent: bool,
-}
-
-impl Progress {
-    fn at(&mut self, done: usize, of: usize) {
-        if !self.silent && Instant::now() >= self.next {
-            self.next = Instant::now() + PROGRESS_EVERY;
-            output::complain(&format!("replayed {done} of {of}"));
-        }
-    }
 }
 
 /// What came out so far.

@@ -9,6 +9,7 @@ mod row;
 mod tests;
 mod writer;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use jackfield_store::sqlite::{Format, OwnerLock, ReadConnection, WriteConnection};
@@ -26,6 +27,8 @@ const FORMAT: Format = Format { application_id: 0x4a4b_4644, migrations: &[inclu
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    /// It was open before.
+    is_known: Cell<bool>,
     _lock: OwnerLock,
 }
 
@@ -36,14 +39,18 @@ impl SqliteStore {
     /// [`StoreError::Locked`] where another server has it; [`StoreError::ReadOnly`] and
     /// [`StoreError::Io`] where the lock file beside it cannot be made.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-        Ok(SqliteStore { path: path.into(), _lock: OwnerLock::take(path)? })
+        Ok(SqliteStore { path: path.into(), is_known: Cell::new(false), _lock: OwnerLock::take(path)? })
     }
 
     fn open_halves(
         &self,
         custom_properties: &[CustomProperty],
     ) -> Result<(SqliteWriter, SqliteReader, u64), StoreError> {
-        let mut connection = WriteConnection::open(&self.path, &FORMAT)?;
+        let mut connection = match self.is_known.get() {
+            true => WriteConnection::open_again(&self.path, &FORMAT)?,
+            false => WriteConnection::open(&self.path, &FORMAT)?,
+        };
+        self.is_known.set(true);
         let incarnation = begin_incarnation(&mut connection, custom_properties)?;
         connection.checkpoint()?;
         let reader = ReadConnection::open(&self.path)?;

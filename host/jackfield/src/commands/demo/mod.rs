@@ -188,7 +188,6 @@ async fn play(
         swapped = Some(made);
     }
     submit("submit mailbox, second half", second, &to_queue)?;
-    drop(submit);
     drop(acknowledged_sender);
 
     let limit = Instant::now() + arguments.limit;

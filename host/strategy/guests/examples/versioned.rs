@@ -2,6 +2,8 @@
 //! into its mood. It writes down on which version it began, waits for as long as the interaction says, and stops it
 //! with the version on which it ended.
 
+#![allow(clippy::panic, reason = "one of its moods")]
+
 use std::hint::black_box;
 
 use test_guests::{Guest, Manifest, events, interactions, types};

@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jackfield_packages::signature::beside;
+
 use crate::archive::hash;
 
 /// Bytes of a file that is read: one more than a plugin may have is enough to refuse it.
@@ -53,7 +55,7 @@ struct One {
 
 impl Stamp {
     pub fn of(path: &Path) -> io::Result<Stamp> {
-        let signature = one(&signature_of(path)).ok();
+        let signature = one(&beside(path)).ok();
         Ok(Stamp { file: one(path)?, signature })
     }
 
@@ -80,13 +82,6 @@ fn one(path: &Path) -> io::Result<One> {
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
     })
-}
-
-/// Where the signature of a file would be: `triage.wasm.minisig`.
-pub(crate) fn signature_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".minisig");
-    PathBuf::from(name)
 }
 
 /// Files of a folder that count, by name.
@@ -157,7 +152,7 @@ mod tests {
         std::fs::write(&path, "one").unwrap();
         let first = Stamp::of(&path).unwrap();
         assert_eq!(Stamp::of(&path).unwrap(), first);
-        std::fs::write(signature_of(&path), "signed").unwrap();
+        std::fs::write(beside(&path), "signed").unwrap();
         let signed = Stamp::of(&path).unwrap();
         assert_ne!(signed, first);
         std::fs::write(folder.path().join("b.wasm"), "one").unwrap();

@@ -480,17 +480,22 @@ pub const OPTIONS: &[OptionDefinition] = &[
     ),
 ];
 
-/// Options of section `strategy` that a `[[plugin]]` may set for itself, as keys of the same names.
-const OF_PLUGINS: &[&str] = &[
-    "memory-limit",
-    "turn-cpu-limit",
-    "session-cpu-limit",
-    "requests-per-turn",
-    "requests-per-second",
-    "max-sessions",
-    "log-limit",
-    "capabilities",
-    "http-hosts",
+/// Options, by section, that a `[[plugin]]` may set for itself, as keys of the same names.
+const OF_PLUGINS: &[(&str, &str)] = &[
+    ("strategy", "memory-limit"),
+    ("strategy", "turn-cpu-limit"),
+    ("strategy", "session-cpu-limit"),
+    ("strategy", "requests-per-turn"),
+    ("strategy", "requests-per-second"),
+    ("strategy", "max-sessions"),
+    ("strategy", "log-limit"),
+    ("strategy", "capabilities"),
+    ("strategy", "http-hosts"),
+    ("plugins", "arrival"),
+    ("plugins", "canary-percent"),
+    ("plugins", "breaker-failures"),
+    ("plugins", "breaker-window"),
+    ("plugins", "breaker-rest"),
 ];
 
 /// The definitions of what a `[[plugin]]` may set for itself.
@@ -501,7 +506,7 @@ pub fn of_plugins() -> impl Iterator<Item = &'static OptionDefinition> {
 impl OptionDefinition {
     /// Whether a `[[plugin]]` may set it for itself.
     pub fn is_of_plugins(&self) -> bool {
-        (self.owner, self.section) == (Application, "strategy") && OF_PLUGINS.contains(&self.name)
+        self.owner == Application && OF_PLUGINS.contains(&(self.section, self.name))
     }
 }
 

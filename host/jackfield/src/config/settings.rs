@@ -207,8 +207,24 @@ pub fn engine_settings(site: &Site) -> jackfield_strategy::Settings {
 pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
     let application = &site.application;
     let options = &application.options;
+    let by_plugin = site.plugins.iter().map(|plugin| (plugin.name.get_ref(), plugin.options.over(options)));
+    FolderSettings {
+        folder: application.plugins.clone(),
+        state: application.data.join("plugins"),
+        rollouts: Rollouts {
+            default: rollout(options),
+            by_plugin: by_plugin.map(|(name, options)| (name.clone(), rollout(&options))).collect(),
+        },
+        safe,
+        notified: options.text(Owner::Application, "plugins", "watch") == "notified",
+        poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
+        vouching: vouching(site),
+    }
+}
+
+fn rollout(options: &OptionValues) -> Rollout {
     let number = |name| options.integer(Owner::Application, "plugins", name);
-    let rollout = Rollout {
+    Rollout {
         arrival: match options.text(Owner::Application, "plugins", "arrival").as_str() {
             "canary" => Arrival::Canary,
             "shadow" => Arrival::Shadow,
@@ -221,15 +237,6 @@ pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
             window: u32::try_from(number("breaker-window")).unwrap_or(1),
             rest: options.duration(Owner::Application, "plugins", "breaker-rest"),
         },
-    };
-    FolderSettings {
-        folder: application.plugins.clone(),
-        state: application.data.join("plugins"),
-        rollouts: Rollouts { default: rollout, ..Rollouts::default() },
-        safe,
-        notified: options.text(Owner::Application, "plugins", "watch") == "notified",
-        poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
-        vouching: vouching(site),
     }
 }
 
@@ -332,6 +339,19 @@ mod tests {
         let first = site.servers.first().expect("a server");
         assert_eq!(timers(&first.options), server::Timers::default());
         assert_eq!(limits(&first.options), server::Limits::default());
+    }
+
+    #[test]
+    fn versions_of_a_plugin_follow_each_other_as_it_says_and_otherwise_as_is_said_for_all() {
+        let text = "[application]\nname = \"n\"\n[application.options.plugins]\nbreaker-failures = 2\n\
+                    [[plugin]]\nname = \"a\"\narrival = \"canary\"\ncanary-percent = 25\nbreaker-rest = 5";
+        let site = super::super::objects::read(std::path::Path::new("site.toml"), text, &Default::default());
+        let rollouts = folder_settings(&site, false).rollouts;
+        let breaker = BreakerSettings { failures: 2, ..BreakerSettings::default() };
+        assert_eq!(rollouts.default, Rollout { breaker, ..Rollout::default() });
+        let breaker = BreakerSettings { rest: Duration::from_secs(5), ..breaker };
+        let a = Rollout { arrival: Arrival::Canary, canary_percent: 25, breaker };
+        assert_eq!((rollouts.of("a"), rollouts.of("b")), (&a, &rollouts.default));
     }
 
     #[test]

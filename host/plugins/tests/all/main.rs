@@ -4,4 +4,5 @@
 
 mod choices;
 mod dropping;
+mod signatures;
 mod support;

@@ -3,6 +3,7 @@
 //! Each benchmark stands for itself and can be run alone with `--only`. CPU figures are of the whole
 //! process, so nothing else may run in it meanwhile; they are divided by how often the thing was done.
 
+mod dropping;
 mod engine;
 mod isolation;
 mod measure;
@@ -51,8 +52,19 @@ impl Figure {
 
 /// Names of the benchmarks, in the order in which they run. `waiting` looks at all memory of the process, and
 /// comes before the others leave something behind.
-const NAMES: [&str; 10] =
-    ["waiting", "instantiate", "turn", "memory", "plugins", "resume", "isolation", "floor", "server", "end-to-end"];
+const NAMES: [&str; 11] = [
+    "waiting",
+    "instantiate",
+    "turn",
+    "memory",
+    "plugins",
+    "dropping",
+    "resume",
+    "isolation",
+    "floor",
+    "server",
+    "end-to-end",
+];
 
 /// Run the benchmarks.
 ///
@@ -78,6 +90,7 @@ pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
             "turn" => engine::warm_turn(&arguments).await,
             "memory" => engine::memory(&arguments).await,
             "plugins" => plugins::plugins(&arguments).await,
+            "dropping" => dropping::dropping(&arguments).await,
             "resume" => resume::resume(&arguments).await,
             "waiting" => waiting::waiting(&arguments).await,
             "isolation" => isolation::isolation(&arguments).await,

@@ -3,11 +3,11 @@
 //! Each start is a process of its own, so that nothing is there from the one before. The plugins are one guest
 //! under as many names: each has another digest, and is compiled and kept for itself.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jackfield_plugins::{Folder, FolderSettings, Rollouts};
 use jackfield_strategy::{Engine, Settings};
 use serde_json::{Value as Json, json};
 
@@ -18,8 +18,6 @@ use crate::output;
 
 /// What the guest calls itself: so many characters are put in the place of its name.
 const NAME: &[u8] = b"numbered-0000";
-/// Plugins that are loaded at once.
-const AT_ONCE: usize = 2;
 
 /// Both starts.
 pub async fn plugins(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
@@ -81,29 +79,28 @@ async fn start(folder: &Path, count: usize) -> anyhow::Result<Start> {
     })
 }
 
-/// What that process does: loads all of a folder as a node does at its start, and says what it took.
+/// What that process does: opens a folder as a node does at its start, and says what it took.
 ///
 /// # Errors
-/// One is refused, or two have one name.
+/// The folder cannot be read.
 pub async fn load(folder: &Path) -> anyhow::Result<()> {
     let before = resident_kib();
     let begins = Instant::now();
-    let code_cache = Some(folder.join("code-cache"));
-    let engine = Engine::new(Settings { code_cache, ..Settings::default() })?;
-    let files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<_>>()?;
-    let files = files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "wasm"));
-    let loading = files.map(|file| {
-        let engine = engine.clone();
-        // A task of its own, so that `describe` runs on another thread too.
-        async move { anyhow::Ok(tokio::spawn(async move { engine.load(&file).await }).await??) }
-    });
-    let plugins: Vec<_> = stream::iter(loading).buffer_unordered(AT_ONCE).try_collect().await?;
+    let state = folder.join("state");
+    let engine = Engine::new(Settings { code_cache: Some(state.join("code-cache")), ..Settings::default() })?;
+    let settings = FolderSettings {
+        folder: folder.to_owned(),
+        state,
+        rollouts: Rollouts::default(),
+        safe: false,
+        notified: true,
+        poll_every: Duration::from_secs(2),
+        vouching: jackfield_packages::Vouching::default(),
+    };
+    let opened = Folder::open(engine.clone(), settings).await?;
+    let plugins = opened.plugins().all();
     let seconds = begins.elapsed().as_secs_f64();
     let kib = resident_kib() - before;
-    let mut names: Vec<&str> = plugins.iter().map(jackfield_strategy::Plugin::name).collect();
-    names.sort_unstable();
-    names.dedup();
-    ensure!(names.len() == plugins.len(), "two plugins have one name");
     let bytes: usize = plugins.iter().map(|plugin| plugin.bytes().len()).sum();
     output::line(
         json!({

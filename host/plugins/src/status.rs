@@ -23,6 +23,8 @@ pub enum PluginState {
     Draining,
     /// Its current version is not loaded (yet).
     Loading,
+    /// None of its versions is current: those there are wait, or are held back.
+    Waiting,
 }
 
 /// One plugin.
@@ -128,6 +130,7 @@ pub(crate) fn status(name: &str, deployment: &Deployment<Plugin>, now: Instant) 
         () if !deployment.is_there() => PluginState::Draining,
         () if deployment.choice.disabled => PluginState::Disabled,
         () if deployment.safe => PluginState::Safe,
+        () if deployment.choice.current.is_none() => PluginState::Waiting,
         () if rest.is_some() => PluginState::Resting,
         () if deployment.serving(now).is_none() => PluginState::Loading,
         () => PluginState::Serving,

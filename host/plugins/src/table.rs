@@ -152,7 +152,9 @@ impl Plugins {
     /// All plugins and their versions, for people.
     pub fn status(&self) -> Vec<PluginStatus> {
         let now = now();
-        self.table().by_name.iter().map(|(name, deployment)| status(name, deployment, now)).collect()
+        let table = self.table();
+        let known = table.by_name.iter().filter(|(_, deployment)| !deployment.versions.is_empty());
+        known.map(|(name, deployment)| status(name, deployment, now)).collect()
     }
 
     // ---- for the folder ----

@@ -378,6 +378,7 @@ pub struct PluginVersion {
     pub name: String,
     /// What the version's manifest says, or how its digest begins (4 characters or more). None: the version
     /// before (rollback), the current one (pin).
+    #[arg(id = "which", value_name = "VERSION")]
     pub version: Option<String>,
 }
 
@@ -395,12 +396,13 @@ pub struct Canary {
     /// Name in the plugin's manifest.
     pub name: String,
     /// Which version; none: the latest in the folder.
+    #[arg(id = "which", value_name = "VERSION")]
     pub version: Option<String>,
     /// Of a hundred new sessions, how many it gets.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub percent: u8,
     /// It gets no more.
-    #[arg(long, conflicts_with_all = ["percent", "version"])]
+    #[arg(long, conflicts_with_all = ["percent", "which"])]
     pub off: bool,
 }
 
@@ -418,9 +420,10 @@ pub struct Shadow {
     /// Name in the plugin's manifest.
     pub name: String,
     /// Which version; none: the latest in the folder.
+    #[arg(id = "which", value_name = "VERSION")]
     pub version: Option<String>,
     /// Compare nothing any more.
-    #[arg(long, conflicts_with = "version")]
+    #[arg(long, conflicts_with = "which")]
     pub off: bool,
 }
 

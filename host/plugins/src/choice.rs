@@ -45,6 +45,8 @@ pub struct Choice {
     pub disabled: bool,
     /// The current version stays, whatever comes into the folder.
     pub pinned: bool,
+    /// The version that came into the folder last: there again, after a restart too, it is no news.
+    pub seen: Option<String>,
     /// The version that new sessions get.
     pub current: Option<String>,
     /// Those that were current before, the latest last.

@@ -209,7 +209,9 @@ impl<P: Clone> Deployment<P> {
         if let Some(version) = self.version_mut(&digest) {
             version.files.push(file.to_owned());
         }
-        let news = self.place(&digest, rollout);
+        let is_news = self.choice.seen.as_ref() != Some(&digest);
+        self.choice.seen = Some(digest.clone());
+        let news = if is_news || self.choice.current.is_none() { self.place(&digest, rollout) } else { Vec::new() };
         self.forget();
         news
     }

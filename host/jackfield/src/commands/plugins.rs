@@ -172,7 +172,7 @@ mod tests {
                              "versions": [version("1", "before"), version("2", "current")] });
         let rows = versions(&plugin);
         let first: Vec<&str> = rows.first().unwrap().iter().map(String::as_str).collect();
-        assert_eq!(first, ["triage", "resting, 61s left", "1", "0123456789ab", "before", "2", "5", "3", "0", ""]);
+        assert_eq!(first, ["triage", "resting, 1 min left", "1", "0123456789ab", "before", "2", "5", "3", "0", ""]);
         assert_eq!(rows.get(1).unwrap().get(..3).unwrap(), ["", "", "2"]);
     }
 

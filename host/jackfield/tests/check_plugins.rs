@@ -46,7 +46,7 @@ fn a_plugin_says_what_it_is_and_a_bad_file_what_is_wrong() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     for part in [
         "driver.wasm is right\n  name          driver\n  version       1\n",
-        "  contract      0.1.0\n",
+        "  contract      0.2.0\n",
         "  imports       jackfield:strategy/types@0.1.0, ",
         "  capabilities  routing\n",
         "  states        none\n",

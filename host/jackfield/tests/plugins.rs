@@ -95,7 +95,7 @@ fn versions_come_and_an_operator_chooses_between_them() {
     assert!(node.terminate().success());
 
     // All of it is so after a restart, also without the file's compiled code.
-    std::fs::remove_dir_all(site.path("data/code-cache")).expect("the cache");
+    std::fs::remove_dir_all(site.path("var/code-cache")).expect("the cache");
     let node = site.node();
     let status = until(&site, "it is loaded", current(2));
     assert_eq!(state(&status), "disabled");
@@ -151,5 +151,5 @@ fn with_safe_nothing_runs_until_it_is_turned_on() {
     run(&site, &["enable", "versioned"], 0);
     assert_eq!(state(&status(&site)), "serving");
     assert!(node.terminate().success());
-    assert!(Path::new(&site.path("data/plugins/choices.json")).is_file());
+    assert!(Path::new(&site.path("var/plugins/choices.json")).is_file());
 }

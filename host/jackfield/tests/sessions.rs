@@ -246,7 +246,7 @@ fn a_journal_that_cannot_be_had_keeps_the_node_from_starting() {
     std::fs::write(&other, text.replacen("name = \"node\"", "name = \"second\"", 1)).expect("written");
     let output = run(&site, &["run", "--site", "other.toml"]);
     assert_eq!(output.status.code(), Some(1), "{}", output_text(&output));
-    says(&output_text(&output), &["belongs to another process", "stop that one, or name another file"]);
+    says(&output_text(&output), &["belongs to another process", "stop that one (`kill -9 ", "or name another file"]);
 }
 
 #[test]

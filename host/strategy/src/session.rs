@@ -194,16 +194,21 @@ impl Session {
     /// # Errors
     /// [`Gone`] when it has ended, or when too many events wait already: it is ended then.
     pub fn deliver(&self, event: SessionEvent) -> Result<(), Gone> {
+        self.tell(|inbox| inbox.push(event))
+    }
+
+    /// Puts something into its inbox, and wakes it.
+    fn tell(&self, tell: impl FnOnce(&Inbox) -> Result<(), Gone>) -> Result<(), Gone> {
         let mut phase = self.inner.phase();
-        // It cannot fall asleep again before the event is in its inbox.
+        // It cannot fall asleep again before it is told.
         let woken = self.inner.wake(&mut phase);
-        let delivered = match &*phase {
-            Phase::Awake(shared) => shared.inbox.push(event),
+        let told = match &*phase {
+            Phase::Awake(shared) => tell(&shared.inbox),
             Phase::Asleep(_) | Phase::Over(_) => Err(Gone),
         };
         drop(phase);
         go_on(woken);
-        delivered
+        told
     }
 
     /// Ends it. Takes effect at once where it waits or runs; a turn that is being recorded is
@@ -228,15 +233,7 @@ impl Session {
     /// # Errors
     /// [`Gone`] when it has ended. Where it ends before it comes to it, the exchange is dropped.
     pub fn exchange(&self, exchange: Exchange) -> Result<(), Gone> {
-        let mut phase = self.inner.phase();
-        let woken = self.inner.wake(&mut phase);
-        let asked = match &*phase {
-            Phase::Awake(shared) => shared.inbox.exchange(exchange),
-            Phase::Asleep(_) | Phase::Over(_) => Err(Gone),
-        };
-        drop(phase);
-        go_on(woken);
-        asked
+        self.tell(|inbox| inbox.exchange(exchange))
     }
 
     /// CPU time it has taken so far.

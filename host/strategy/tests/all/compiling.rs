@@ -100,6 +100,6 @@ async fn turns_go_on_while_a_big_component_is_compiled() {
     }
     assert!(!compiling.is_finished(), "it was compiled before the turns had ended: is it big?");
     let error = compiling.await.expect("a task").expect_err("a refusal").to_string();
-    assert_eq!(error, "big: does not export `describe`; export the world `strategy` of jackfield:strategy");
+    assert!(error.starts_with("big: does not export `describe`"), "{error}");
     run.session.kill("done");
 }

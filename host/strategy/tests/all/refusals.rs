@@ -126,12 +126,12 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "describe loops",
             strategy("a", "(loop (br 0)) (i32.const 0)", "").into_bytes(),
-            "bad: `describe` failed: ran for too long without waiting in `events.next`",
+            "bad: `describe` failed: it ran for more than 200 ms without waiting in `events.next` (`turn-cpu-limit`)",
         ),
         (
             "describe eats memory",
             strategy("a", "(loop (drop (memory.grow (i32.const 1))) (br 0)) (i32.const 0)", "").into_bytes(),
-            "bad: `describe` failed: wanted more memory than a session may have",
+            "bad: `describe` failed: it wanted more than 16 MiB of memory (`memory-limit`)",
         ),
         (
             "a long name",

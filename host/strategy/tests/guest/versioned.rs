@@ -1,5 +1,8 @@
 //! The test strategy `versioned` in any version and mood, made from the one file it is built to.
 
+// Each test that includes it uses its own part of this.
+#![allow(dead_code)]
+
 use super::guest::guest;
 
 /// What the guest says of its version; other versions have other digits in its place.

@@ -47,7 +47,7 @@ fn a_plugin_says_what_it_is_and_a_bad_file_what_is_wrong() {
     for part in [
         "driver.wasm is right\n  name          driver\n  version       1\n",
         "  contract      0.2.0\n",
-        "  imports       jackfield:strategy/types@0.1.0, ",
+        "  imports       jackfield:strategy/types@0.2.0, ",
         "  capabilities  routing\n",
         "  states        none\n",
         "  states        reduces-1\n",

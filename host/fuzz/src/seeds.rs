@@ -78,8 +78,9 @@ fn frames() -> Vec<Seed> {
             ..RequestSubmit::default()
         }),
     );
-    let pull = |what| (ROUTER, Ask::Pull(RequestPull { what: Some(what), count: 2, ..RequestPull::default() }));
-    let pull_by_strategy = || pull(request_pull::What::Strategy("Triage".into()));
+    let pull = |what| Ask::Pull(RequestPull { what: Some(what), count: 2, ..RequestPull::default() });
+    let by_id = || pull(request_pull::What::ByIds(PullByIds { interaction_ids: vec![id()] }));
+    let by_strategy = || (ROUTER, pull(request_pull::What::Strategy("Triage".into())));
     let log_in = [
         (
             AGENT,
@@ -100,10 +101,10 @@ fn frames() -> Vec<Seed> {
         login,
         ready,
         submit.clone(),
-        pull_by_strategy(),
+        by_strategy(),
         deliver(),
         (AGENT, Ask::Reject(RequestReject { ticket_id: 1, interaction_id: id(), reason: "busy".into() })),
-        pull(request_pull::What::ByIds(PullByIds { interaction_ids: vec![id()] })),
+        (ROUTER, by_id()),
         deliver(),
         (AGENT, Ask::Accept(RequestAccept { ticket_id: 2, interaction_id: id() })),
         (
@@ -115,10 +116,11 @@ fn frames() -> Vec<Seed> {
             }),
         ),
         (AGENT, Ask::GetWorkbinContent(RequestGetWorkbinContent { workbin: Some(workbin()) })),
+        (AGENT, by_id()),
         (AGENT, Ask::StopProcessing(RequestStopProcessing { interaction_id: id(), reason: String::new() })),
     ];
     let moved = vec![
-        pull_by_strategy(),
+        by_strategy(),
         submit,
         (
             ROUTER,
@@ -141,7 +143,7 @@ fn frames() -> Vec<Seed> {
             }),
         ),
         (ROUTER, Ask::Reclaim(RequestReclaim { interaction_ids: vec![id(), "i2".into()], more: false })),
-        pull(request_pull::What::View("all".into())),
+        (ROUTER, pull(request_pull::What::View("all".into()))),
         (ROUTER, Ask::UnregisterClient(RequestUnregisterClient {})),
     ];
     let called = vec![

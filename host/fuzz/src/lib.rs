@@ -39,5 +39,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration, words: configuration::WORDS, rounds: 250 },
     Target { name: "view_condition", run: view_condition, words: view_condition::WORDS, rounds: 2_000 },
     Target { name: "target", run: target, words: target::WORDS, rounds: 20_000 },
-    Target { name: "frame", run: frame, words: frame::WORDS, rounds: 5_000 },
+    Target { name: "frame", run: frame, words: frame::WORDS, rounds: 40_000 },
 ];

@@ -15,7 +15,7 @@ pub const SKILL_EXPRESSION_BYTES: usize = 4_096;
 /// How deep its parentheses may nest.
 pub const SKILL_EXPRESSION_DEPTH: usize = 32;
 
-/// A skill expression that was read and can be asked.
+/// A skill expression that was read and can be asked. Printed, it is an expression that means the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkillExpression(Chain);
 
@@ -88,6 +88,55 @@ impl SkillExpression {
     }
 }
 
+impl fmt::Display for SkillExpression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(formatter)?;
+        self.rest.iter().try_for_each(|(joint, term)| write!(formatter, " {} {term}", joint.sign()))
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Group(chain) => write!(formatter, "({chain})"),
+            Term::Compare { skill, comparison, level } => {
+                // What begins otherwise may read as a number.
+                let plain = skill.starts_with(|first: char| first.is_alphabetic() || first == '_');
+                let quote = if plain && skill.chars().all(is_name) { "" } else { "\"" };
+                write!(formatter, "{quote}{skill}{quote} {} {level}", comparison.sign())
+            }
+        }
+    }
+}
+
+impl Joint {
+    fn sign(self) -> &'static str {
+        match self {
+            Joint::And => "&",
+            Joint::Or => "|",
+        }
+    }
+}
+
+impl Comparison {
+    fn sign(self) -> &'static str {
+        match self {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "!=",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+}
+
 impl Chain {
     fn matches(&self, level: &dyn Fn(&str) -> i32) -> bool {
         self.rest.iter().fold(self.first.matches(level), |left, (joint, term)| match joint {
@@ -132,16 +181,8 @@ impl fmt::Display for Token {
         match self {
             Token::Name(name) => write!(formatter, "`{name}`"),
             Token::Integer(integer) => write!(formatter, "`{integer}`"),
-            Token::Comparison(comparison) => formatter.write_str(match comparison {
-                Comparison::Equal => "`=`",
-                Comparison::NotEqual => "`!=`",
-                Comparison::Less => "`<`",
-                Comparison::LessOrEqual => "`<=`",
-                Comparison::Greater => "`>`",
-                Comparison::GreaterOrEqual => "`>=`",
-            }),
-            Token::Joint(Joint::And) => formatter.write_str("`&`"),
-            Token::Joint(Joint::Or) => formatter.write_str("`|`"),
+            Token::Comparison(comparison) => write!(formatter, "`{}`", comparison.sign()),
+            Token::Joint(joint) => write!(formatter, "`{}`", joint.sign()),
             Token::Open => formatter.write_str("`(`"),
             Token::Close => formatter.write_str("`)`"),
             Token::End => formatter.write_str("the end"),
@@ -313,6 +354,14 @@ mod tests {
         assert!(!asked("a = 1 | a = 1 & a = 2", &levels));
         assert!(asked("a = 1 | (a = 1 & a = 2)", &levels));
         assert!(asked("(a = 2 | a = 1) & a = 1", &levels));
+    }
+
+    #[test]
+    fn an_expression_is_printed_as_it_is_read() {
+        for text in ["Billing >= 5 & (English > 3 | Spanish > 3)", "\"Tech Support\" != -1", "\"2\" < 0 | _a.b-c = 1"] {
+            assert_eq!(SkillExpression::parse(text).expect(text).to_string(), text);
+        }
+        assert_eq!(SkillExpression::parse("2nd=007").expect("a name").to_string(), "\"2nd\" = 7");
     }
 
     #[test]

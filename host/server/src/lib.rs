@@ -24,4 +24,4 @@ mod view;
 pub use server::{Health, OpenError, Server, Warning};
 pub use settings::*;
 pub use store::{Store, StoreError, sqlite::SqliteStore};
-pub use view::{ViewProblem, ViewsError, problems as view_problems};
+pub use view::{ViewProblem, Views, ViewsError, problems as view_problems};

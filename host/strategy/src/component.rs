@@ -69,7 +69,7 @@ pub(crate) fn checked<'a>(
         return Err(LoadError::Incomplete { origin: origin.into(), reason });
     }
     let Err(error) = Validator::new_with_features(features).validate_all(&binary) else { return Ok(binary) };
-    let (origin, reason) = (origin.to_owned(), shortened(error.message().to_owned()));
+    let (origin, reason) = (origin.to_owned(), shown(error.message()));
     if Validator::new_with_features(WasmFeatures::all()).validate_all(&binary).is_ok() {
         return Err(LoadError::Unsupported { origin, reason });
     }
@@ -109,7 +109,7 @@ fn assembled(origin: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let wrong = |error: wast::Error| {
         let (line, column) = error.span().linecol_in(text);
         let at_end = is_cut(text);
-        let reason = shortened(error.message());
+        let reason = shown(&error.message());
         LoadError::Text { origin: origin.into(), line: line + 1, column: column + 1, reason, at_end }
     };
     let buffer = ParseBuffer::new(text).map_err(wrong)?;
@@ -133,6 +133,20 @@ fn is_cut(text: &str) -> bool {
     open > 0
 }
 
+/// A text that may repeat what a file holds, in one line and short enough to be read: it must do nothing to the
+/// terminal or the log it is shown in.
+pub(crate) fn shown(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => line.push_str("; "),
+            control if control.is_control() => line.extend(control.escape_default()),
+            other => line.push(other),
+        }
+    }
+    shortened(line)
+}
+
 /// Line and column, from 1, of what follows this text.
 fn end_of(text: &str) -> (usize, usize) {
     let last = text.rsplit('\n').next().unwrap_or_default();
@@ -141,4 +155,14 @@ fn end_of(text: &str) -> (usize, usize) {
 
 fn len(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_holds_is_shown_in_one_line() {
+        assert_eq!(shown("`a\u{1b}[2J` is no name\nexpected `/`"), "`a\\u{1b}[2J` is no name; expected `/`");
+    }
 }

@@ -185,7 +185,7 @@ impl Engine {
             } else if wasi::is_known(import) && matches!(item.ty, ComponentItem::ComponentInstance(_)) {
                 wasi::define(&mut linker, import).map_err(misfit)?;
             } else {
-                return Err(LoadError::UnknownImport { origin: origin.into(), import: import.into() });
+                return Err(LoadError::UnknownImport { origin: origin.into(), import: component::shown(import) });
             }
         }
         mismatch::check(self.wasm(), &ty).map_err(|misfit| LoadError::Misfit { origin: origin.into(), misfit })?;
@@ -283,5 +283,5 @@ fn check_manifest(manifest: &Manifest) -> Result<Vec<Capability>, String> {
 
 /// An error with its causes.
 fn chain(error: &wasmtime::Error) -> String {
-    shortened(format!("{error:#}"))
+    component::shown(&format!("{error:#}"))
 }

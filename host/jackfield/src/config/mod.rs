@@ -6,6 +6,7 @@
 //! objects set of them is in `values`.
 
 mod check;
+mod checked_text;
 mod model;
 mod objects;
 pub mod options;
@@ -17,6 +18,7 @@ mod views;
 
 use std::path::{Path, PathBuf};
 
+pub use checked_text::{CheckedText, check_text};
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{

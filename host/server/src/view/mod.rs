@@ -10,8 +10,6 @@ mod definition;
 #[cfg(test)]
 mod figures;
 mod function;
-#[cfg(test)]
-mod fuzz;
 mod property;
 #[cfg(test)]
 mod tests;
@@ -30,7 +28,7 @@ use self::waiting::{Query, Waiting};
 use crate::settings::Settings;
 use crate::store::Entry;
 
-/// Views over what waits.
+/// Views over what waits. A server has them on its core's thread; whoever checks a text of a view may have its own.
 pub struct Views {
     tenant_id: u32,
     views: HashMap<String, View>,
@@ -189,7 +187,6 @@ impl Views {
     }
 
     /// Whether none waits.
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,0 +1,16 @@
+(component
+  (type $record (record (field "name" string) (field "version" string) (field "description" string)
+    (field "capabilities" (list string)) (field "states" (list string))))
+  (export $manifest "manifest" (type $record))
+  (core module $code
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\40\00\00\00\05\00\00\00")
+    (data (i32.const 64) "small")
+    (func (export "describe") (result i32) (i32.const 0))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+    (func (export "run") (param i32 i32 i32) (result i32) (i32.const 8)))
+  (core instance $code (instantiate $code))
+  (func (export "describe") (result $manifest)
+    (canon lift (core func $code "describe") (memory $code "memory")))
+  (func (export "run") (param "checkpoint" (option (list u8))) (result (result (error string)))
+    (canon lift (core func $code "run") (memory $code "memory") (realloc (func $code "realloc")))))

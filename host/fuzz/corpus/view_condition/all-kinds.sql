@@ -1,0 +1,1 @@
+subject like '%a!%%' escape '!' and age between 1 and 5 or not (id in ('a', 'b') or external_id is null)

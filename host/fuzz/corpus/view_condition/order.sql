@@ -1,0 +1,1 @@
+priority desc, lower(subject) asc nulls last, abs(age - 3)

@@ -1,0 +1,97 @@
+//! What a strategy names as targets: an agent, a place, an agent group, a skill expression.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use jackfield_routing::{
+    AgentProfile, Directory, LinkId, RouteId, SKILL_EXPRESSION_BYTES, Selection, SkillExpression, Submit, SubmitError,
+    Target, TargetError, TargetKind,
+};
+
+pub(crate) const WORDS: &[&str] = &[
+    "Billing",
+    "English",
+    "\"Tech Support\"",
+    "\"\"",
+    "2nd_level",
+    " & ",
+    " | ",
+    "(",
+    ")",
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "0",
+    "-1",
+    "2147483647",
+    "-2147483648",
+    "2147483648",
+    "--",
+    "\"",
+    "ä",
+    "٣",
+    "\u{a0}",
+];
+
+/// A skill expression is refused with a place in it, or can be asked, printed and read again as the same. And
+/// whatever the text is, as each kind of target it waits for somebody or is refused.
+pub fn target(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let read = SkillExpression::parse(text);
+    match &read {
+        Ok(expression) => {
+            expression.matches(|_| i32::MIN);
+            expression.matches(|_| i32::MAX);
+            let printed = expression.to_string();
+            // Spaces may make it longer than what may be read.
+            if printed.len() <= SKILL_EXPRESSION_BYTES {
+                let again = SkillExpression::parse(&printed);
+                assert_eq!(again.as_ref(), Ok(expression), "{text:?} is printed as {printed:?}");
+            }
+        }
+        Err(error) => {
+            assert!(text.get(error.span.clone()).is_some(), "{:?} is no place in {text:?}", error.span);
+            assert!(!error.message.is_empty(), "says nothing of {text:?}");
+        }
+    }
+    for kind in [TargetKind::Agent, TargetKind::Place, TargetKind::AgentGroup, TargetKind::Skill] {
+        let submitted = submit(Target { kind, name: text.into() });
+        let is_expected = match (kind, &submitted) {
+            (TargetKind::Place, Ok(())) => true,
+            (TargetKind::Agent, Ok(())) => text == "kim",
+            (TargetKind::AgentGroup, Ok(())) => text == "Everybody",
+            (TargetKind::Skill, Ok(())) => read.is_ok(),
+            (TargetKind::Agent, Err(SubmitError::Target(TargetError::UnknownAgent(name)))) => name == text,
+            (TargetKind::AgentGroup, Err(SubmitError::Target(TargetError::UnknownAgentGroup(name)))) => name == text,
+            (TargetKind::Skill, Err(SubmitError::Target(TargetError::Skill { error, .. }))) => {
+                read.as_ref().err() == Some(error)
+            }
+            _ => false,
+        };
+        assert!(is_expected, "as {kind:?}, {text:?}: {submitted:?}");
+    }
+}
+
+/// To one agent, who is not there.
+fn submit(target: Target) -> Result<(), SubmitError> {
+    let profile = AgentProfile {
+        skills: BTreeMap::from([("Billing".into(), 7), ("Tech Support".into(), -1)]),
+        groups: BTreeSet::from(["Everybody".into()]),
+    };
+    let mut selection = Selection::new(Directory::from_iter([("kim".to_owned(), profile)]));
+    let submit = Submit {
+        route: RouteId(1),
+        link: LinkId(0),
+        interaction: "i".into(),
+        media_type: "email".into(),
+        priority: 0,
+        since: 0,
+        targets: vec![target],
+        deadline: None,
+        deliver: true,
+    };
+    selection.submit(Instant::now(), submit)
+}

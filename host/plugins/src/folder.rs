@@ -229,8 +229,12 @@ impl Keeper {
     /// Until everything that is there is taken or refused.
     async fn begin(&mut self) {
         let (began, mut told) = (Instant::now(), Instant::now());
+        let mut loaded = Vec::new();
         loop {
             self.scan().await;
+            if self.loading.is_empty() {
+                self.finish_in_order(std::mem::take(&mut loaded));
+            }
             self.load_wanted();
             let settles = self.files.values().any(|file| matches!(file.phase, Phase::Settling { .. }));
             if self.loading.is_empty() && !(settles && began.elapsed() < START_PATIENCE) {
@@ -243,12 +247,27 @@ impl Keeper {
             }
             let due = self.next_due().unwrap_or_else(|| Instant::now() + TELL_EVERY).min(told + TELL_EVERY);
             tokio::select! {
-                Some(loaded) = self.loading.join_next() => self.finish(loaded),
+                Some(one) = self.loading.join_next() => loaded.push(one),
                 () = tokio::time::sleep_until(due) => {}
             }
         }
         self.record().await;
         self.show();
+    }
+
+    /// Of files with one plugin the one is taken that was taken before, or else the first by its name, whichever
+    /// was loaded first.
+    fn finish_in_order(&mut self, mut loaded: Vec<Result<Loaded, tokio::task::JoinError>>) {
+        loaded.sort_by_cached_key(|one| match one {
+            Ok(Loaded::File { path, digest, result }) => {
+                let seen = result.as_ref().as_ref().ok().and_then(|plugin| self.plugins.seen(plugin.name()));
+                (seen.as_ref() != Some(digest), path.clone())
+            }
+            _ => (false, PathBuf::new()),
+        });
+        for one in loaded {
+            self.finish(one);
+        }
     }
 
     async fn run(mut self, mut watch: Watch, mut asked: mpsc::Receiver<Asked>, stop: CancellationToken) {

@@ -172,6 +172,11 @@ impl Plugins {
         Ok(())
     }
 
+    /// The version of this plugin that came into the folder last.
+    pub(crate) fn seen(&self, name: &str) -> Option<String> {
+        self.table().by_name.get(name)?.choice.seen.clone()
+    }
+
     /// A file of the folder is gone, or holds another plugin. Whether it had held one.
     pub(crate) fn gone(&self, file: &str, but: Option<&str>) -> bool {
         let has =

@@ -2,7 +2,7 @@
 
 use jackfield_plugins::{Arrival, Command, Folder, PluginState, Rollout};
 
-use crate::support::{Home, component, plugin, serves, the_version, until, version, versioned};
+use crate::support::{Home, component, plugin, refused, serves, the_version, until, version, versioned};
 
 async fn with_versions(home: &Home, numbers: &[u32]) -> Folder {
     let folder = home.open().await;
@@ -31,6 +31,22 @@ async fn a_rollback_needs_no_file_and_survives_a_restart() {
     assert_eq!(back.role, "held back: an operator rolled it back");
     home.move_in("v.wasm", &versioned(4));
     serves(&folder, 4).await;
+    folder.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_files_with_one_plugin_a_restart_takes_the_one_before() {
+    let home = Home::new();
+    home.write("b.wasm", &versioned(1));
+    let folder = home.open().await;
+    serves(&folder, 1).await;
+    home.move_in("a.wasm", &versioned(2));
+    refused(&folder, &home.path("a.wasm")).await;
+    folder.close().await;
+
+    let folder = home.open().await;
+    serves(&folder, 1).await;
+    assert!(refused(&folder, &home.path("a.wasm")).await.contains("b.wasm does"));
     folder.close().await;
 }
 

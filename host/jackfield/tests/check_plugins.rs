@@ -89,6 +89,18 @@ fn the_limits_are_those_of_the_site() {
 }
 
 #[test]
+fn what_the_policy_of_the_site_forbids_is_refused_as_the_node_refuses_it() {
+    let site = Site::new();
+    let driver = guest("driver").display().to_string();
+    assert_eq!(check(&site, &[&driver]).status.code(), Some(0));
+    site.configure("[[tenant]]", "[[plugin]]\nname = \"driver\"\ncapabilities = [\"messages\"]\n[[tenant]]");
+    let output = check(&site, &[&driver]);
+    let text = output_text(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("plugin `driver` ") && text.contains("which its policy does not allow"), "{text}");
+}
+
+#[test]
 fn without_a_site_the_limits_are_those_by_default() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = support::jackfield();

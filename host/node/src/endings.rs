@@ -198,20 +198,20 @@ impl LinkTask {
         let Some(running) = self.sessions.remove(session) else { return };
         self.shared.directory.remove(session);
         self.shared.pulls.tell(|pulls| pulls.session_ended(running.card.strategy));
-        let plugin = &running.card.plugin();
-        let Some(end) = running.end else { return self.shared.plugins.left(plugin) };
+        let plugin = running.card.plugin();
+        let Some(end) = running.end else { return self.shared.plugins.left(&plugin) };
         let (plugins, counters) = (&self.shared.plugins, &self.shared.counters);
         match &end.reason {
             EndReason::Finished if !running.settling || running.stopping => {
                 count(&counters.finished);
-                plugins.ended(plugin, None);
+                plugins.ended(&plugin, None);
                 if self.stopping.is_some() {
                     self.report.finished += 1;
                 }
             }
             EndReason::Killed(_) | EndReason::TurnNotRecorded(_) | EndReason::NotRebuilt(_) => {
                 count(&counters.ended_by_node);
-                plugins.left(plugin);
+                plugins.left(&plugin);
                 if self.stopping.is_some() {
                     self.report.killed += 1;
                 }
@@ -219,7 +219,7 @@ impl LinkTask {
             reason => {
                 count(&counters.failed);
                 let why = if *reason == EndReason::Finished { LEFT_BEHIND.to_owned() } else { reason.to_string() };
-                plugins.ended(plugin, Some(&why));
+                plugins.ended(&plugin, Some(&why));
                 tracing::info!(session = &**session, strategy = running.card.strategy, %reason, "session failed");
                 if self.stopping.is_some() {
                     self.report.finished += 1;
@@ -237,7 +237,7 @@ impl LinkTask {
                     book.end(&shared, card.clone(), *end, left_behind).await;
                 }
                 if let Some(shadows) = &shared.shadows {
-                    shadows.ended(card.id.clone(), &card.plugin());
+                    shadows.ended(card.id.clone(), &plugin);
                 }
             }));
         }

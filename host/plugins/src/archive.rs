@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jackfield_strategy::Plugin;
-use sha2::{Digest as _, Sha256};
+use jackfield_strategy::{Plugin, digest_of};
 
 use crate::choice::replace;
 
@@ -40,7 +39,7 @@ impl Archive {
     /// Its bytes.
     pub fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
         let bytes = std::fs::read(self.path(digest))?;
-        if hash(&bytes) == digest {
+        if digest_of(&bytes) == digest {
             Ok(bytes)
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged: its content is not what its name says"))
@@ -58,13 +57,4 @@ impl Archive {
         }
         Ok(())
     }
-}
-
-/// SHA-256 in hexadecimal, as plugins have it.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

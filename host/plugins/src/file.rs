@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jackfield_packages::signature::beside;
-
-use crate::archive::hash;
+use jackfield_strategy::digest_of;
 
 /// Bytes of a file that is read: one more than a plugin may have is enough to refuse it.
 const BYTES_MOST: u64 = (128 << 20) + 1;
@@ -116,7 +115,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Content>> {
     if Stamp::of(path)? != stamp {
         return Ok(None);
     }
-    Ok(Some(Content { digest: hash(&bytes), bytes, stamp }))
+    Ok(Some(Content { digest: digest_of(&bytes), bytes, stamp }))
 }
 
 #[cfg(test)]

@@ -62,6 +62,22 @@ pub struct FolderSettings {
     pub vouching: Vouching,
 }
 
+impl FolderSettings {
+    /// These two folders, and for the rest the defaults: versions are current at once, notifications are used, and no
+    /// signature is needed.
+    pub fn new(folder: impl Into<PathBuf>, state: impl Into<PathBuf>) -> FolderSettings {
+        FolderSettings {
+            folder: folder.into(),
+            state: state.into(),
+            rollouts: Rollouts::default(),
+            safe: false,
+            notified: true,
+            poll_every: Duration::from_secs(2),
+            vouching: Vouching::default(),
+        }
+    }
+}
+
 /// Why a folder cannot be looked after.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
@@ -230,8 +246,12 @@ impl Keeper {
     async fn begin(&mut self) {
         let (began, mut told) = (Instant::now(), Instant::now());
         let mut loaded = Vec::new();
+        let mut is_due = true;
         loop {
-            self.scan().await;
+            // Not for each file that is loaded: what comes meanwhile is noticed by the watch.
+            if is_due {
+                self.scan().await;
+            }
             if self.loading.is_empty() {
                 self.finish_in_order(std::mem::take(&mut loaded));
             }
@@ -246,10 +266,13 @@ impl Keeper {
                 tracing::info!(done, total = self.files.len(), "loading the plugins");
             }
             let due = self.next_due().unwrap_or_else(|| Instant::now() + TELL_EVERY).min(told + TELL_EVERY);
-            tokio::select! {
-                Some(one) = self.loading.join_next() => loaded.push(one),
-                () = tokio::time::sleep_until(due) => {}
-            }
+            is_due = tokio::select! {
+                Some(one) = self.loading.join_next() => {
+                    loaded.push(one);
+                    false
+                }
+                () = tokio::time::sleep_until(due) => true,
+            };
         }
         self.record().await;
         self.show();

@@ -53,7 +53,7 @@ mod timers;
 pub use end::{EndReason, Limit, SessionEnd};
 pub use engine::{Engine, EngineError};
 pub use journal::{Journal, JournalError, Recording};
-pub use load::LoadError;
+pub use load::{LoadError, digest_of};
 pub use look::{Look, Looked};
 pub use plugin::Plugin;
 pub use policy::{CAPABILITIES, Policies, Policy};

@@ -255,7 +255,8 @@ fn read(path: &Path, origin: &str) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(unreadable)
 }
 
-fn digest_of(bytes: &[u8]) -> String {
+/// What tells versions apart: SHA-256 in hexadecimal, as [`Plugin::digest`] has it.
+pub fn digest_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut digest, byte| {
         let _ = write!(digest, "{byte:02x}");
         digest

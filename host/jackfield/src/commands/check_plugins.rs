@@ -18,7 +18,7 @@ const UNNAMED: &str = "jackfield.toml";
 /// # Errors
 /// The configuration is wrong, or the engine cannot be set up. A plugin that is refused is a result.
 pub async fn check(global: &Global, arguments: &Check) -> anyhow::Result<Exit> {
-    let engine = Engine::new(settings(global)?)?;
+    let engine = engine(global)?;
     let mut exit = Exit::Done;
     for (index, file) in arguments.files.iter().enumerate() {
         let loaded = engine.load(file).await;
@@ -37,13 +37,13 @@ pub async fn check(global: &Global, arguments: &Check) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// The limits of the site, where there is one.
-fn settings(global: &Global) -> anyhow::Result<Settings> {
+/// With the limits and policies of the site, where there is one.
+fn engine(global: &Global) -> anyhow::Result<Engine> {
     if global.site == Path::new(UNNAMED) && !global.site.exists() {
-        return Ok(Settings { live: 1, ..Settings::default() });
+        return Ok(Engine::new(Settings { live: 1, ..Settings::default() })?);
     }
     let site = super::load(global)?;
-    Ok(config::engine_settings_beside(&site, 1))
+    Ok(config::engine_beside(&site, 1)?)
 }
 
 fn describe(plugin: &Plugin) -> String {

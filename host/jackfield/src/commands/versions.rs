@@ -23,10 +23,7 @@ impl Versions {
     /// # Errors
     /// The engine cannot be set up.
     pub fn new(site: &Site) -> anyhow::Result<Versions> {
-        let settings = config::engine_settings_beside(site, at_once() + SPARE);
-        let engine = Engine::new(settings)?;
-        engine.set_policies(config::policies(site));
-        Ok(Versions { engine, loaded: HashMap::new() })
+        Ok(Versions { engine: config::engine_beside(site, at_once() + SPARE)?, loaded: HashMap::new() })
     }
 
     /// The engine they were loaded with.

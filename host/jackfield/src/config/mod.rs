@@ -22,8 +22,8 @@ pub use checked_text::{CheckedText, check_text};
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{
-    engine_settings, engine_settings_beside, folder_settings, journal_settings, node_settings, policies,
-    server_settings, vouching,
+    engine_beside, engine_settings, folder_settings, journal_settings, node_settings, policies, server_settings,
+    vouching,
 };
 
 use section::Notes;

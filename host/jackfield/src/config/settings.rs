@@ -4,7 +4,7 @@ use jackfield_link::Endpoint;
 use jackfield_node::{AgentSettings, LinkSettings, StrategySettings};
 use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
-use jackfield_strategy::{Policies, Policy};
+use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
 use super::model::{Server, Site};
 use super::options::Owner;
@@ -240,12 +240,18 @@ fn rollout(options: &OptionValues) -> Rollout {
     }
 }
 
-/// What the engine of a command beside the node is told: so many live instances, and the node's cache of
-/// compiled code where there is one already. It makes none, which would belong to whoever calls.
-pub fn engine_settings_beside(site: &Site, live: usize) -> jackfield_strategy::Settings {
+/// The engine of a command beside the node, with the node's limits and policies: what these forbid is refused here
+/// too. It has so many live instances, and the node's cache of compiled code where there is one already; it makes
+/// none, which would belong to whoever calls.
+///
+/// # Errors
+/// It cannot be set up.
+pub fn engine_beside(site: &Site, live: usize) -> Result<Engine, EngineError> {
     let settings = engine_settings(site);
     let code_cache = settings.code_cache.filter(|folder| folder.is_dir());
-    jackfield_strategy::Settings { live, code_cache, ..settings }
+    let engine = Engine::new(jackfield_strategy::Settings { live, code_cache, ..settings })?;
+    engine.set_policies(policies(site));
+    Ok(engine)
 }
 
 /// What plugins may.

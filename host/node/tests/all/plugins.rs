@@ -33,13 +33,8 @@ impl Place {
         let home = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(home.path().join("plugins")).expect("a folder");
         let folder_settings = FolderSettings {
-            folder: home.path().join("plugins"),
-            state: home.path().join("data"),
             rollouts: Rollouts { default: rollout, ..Rollouts::default() },
-            safe: false,
-            notified: true,
-            poll_every: Duration::from_secs(2),
-            vouching: Default::default(),
+            ..FolderSettings::new(home.path().join("plugins"), home.path().join("data"))
         };
         let engine = engine();
         let folder = Folder::open(engine.clone(), folder_settings).await.expect("a folder");

@@ -142,9 +142,11 @@ async fn a_kept_version_that_is_damaged_is_not_run() {
 async fn a_disk_that_takes_nothing_is_said_and_the_choice_counts_all_the_same() {
     let home = Home::new();
     let folder = with_versions(&home, &[1, 2]).await;
-    // In the way of the file: nobody can write there, root neither.
+    // Only then nothing more is about to be written.
     let choices = home.settings.state.join("choices.json");
-    until("it is recorded", || choices.exists().then_some(())).await;
+    let recorded = || std::fs::read_to_string(&choices).unwrap_or_default();
+    until("both are recorded", || recorded().contains(&version(2)).then_some(())).await;
+    // In the way of the file: nobody can write there, root neither.
     std::fs::create_dir(home.settings.state.join("choices.part")).expect("a folder");
     let refused = folder.command("versioned", Command::Rollback { version: None }).await.expect_err("not recorded");
     assert!(refused.to_string().contains("could not be recorded"), "{refused}");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use jackfield_plugins::{FileState, FileStatus, Folder, FolderSettings, PluginStatus, Rollouts, VersionStatus};
+use jackfield_plugins::{FileState, FileStatus, Folder, FolderSettings, PluginStatus, VersionStatus};
 use jackfield_strategy::{Engine, Settings};
 
 pub use versions::{of_another_contract, version};
@@ -41,15 +41,7 @@ pub struct Home {
 impl Home {
     pub fn new() -> Home {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = FolderSettings {
-            folder: folder.path().join("plugins"),
-            state: folder.path().join("data/plugins"),
-            rollouts: Rollouts::default(),
-            safe: false,
-            notified: true,
-            poll_every: Duration::from_secs(2),
-            vouching: Default::default(),
-        };
+        let settings = FolderSettings::new(folder.path().join("plugins"), folder.path().join("data/plugins"));
         std::fs::create_dir(&settings.folder).expect("a folder");
         Home { folder, settings }
     }

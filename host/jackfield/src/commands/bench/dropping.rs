@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use jackfield_plugins::{Folder, FolderSettings, Rollouts};
+use jackfield_plugins::{Folder, FolderSettings};
 use jackfield_strategy::{Engine, Settings};
 
 use super::measure::percentile;
@@ -38,15 +38,7 @@ pub async fn dropping(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
 /// Drops every version into a folder of this name; milliseconds of each.
 async fn drop_all(home: &Path, name: &str, guest: &[u8]) -> anyhow::Result<Vec<f64>> {
     let engine = Engine::new(Settings { code_cache: Some(home.join("code-cache")), ..Settings::default() })?;
-    let settings = FolderSettings {
-        folder: home.join(name),
-        state: home.join(format!("{name}-state")),
-        rollouts: Rollouts::default(),
-        safe: false,
-        notified: true,
-        poll_every: Duration::from_secs(2),
-        vouching: jackfield_packages::Vouching::default(),
-    };
+    let settings = FolderSettings::new(home.join(name), home.join(format!("{name}-state")));
     std::fs::create_dir(&settings.folder)?;
     let (part, file) = (home.join("part"), settings.folder.join("versioned.wasm"));
     let folder = Folder::open(engine, settings).await?;

@@ -4,10 +4,10 @@
 //! under as many names: each has another digest, and is compiled and kept for itself.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use jackfield_plugins::{Folder, FolderSettings, Rollouts};
+use jackfield_plugins::{Folder, FolderSettings};
 use jackfield_strategy::{Engine, Settings};
 use serde_json::{Value as Json, json};
 
@@ -88,15 +88,7 @@ pub async fn load(folder: &Path) -> anyhow::Result<()> {
     let begins = Instant::now();
     let state = folder.join("state");
     let engine = Engine::new(Settings { code_cache: Some(state.join("code-cache")), ..Settings::default() })?;
-    let settings = FolderSettings {
-        folder: folder.to_owned(),
-        state,
-        rollouts: Rollouts::default(),
-        safe: false,
-        notified: true,
-        poll_every: Duration::from_secs(2),
-        vouching: jackfield_packages::Vouching::default(),
-    };
+    let settings = FolderSettings::new(folder, state);
     let opened = Folder::open(engine.clone(), settings).await?;
     let plugins = opened.plugins().all();
     let seconds = begins.elapsed().as_secs_f64();

@@ -9,8 +9,8 @@ use crate::http_server::HttpServer;
 use crate::support::{Home, Site, all_texts, crash, engine, plugins_of, session, settings, tell, until, watching};
 
 /// A site with a node that runs `obeys`, which may reach these hosts, and can be started again.
-struct Scene {
-    site: Site,
+pub struct Scene {
+    pub site: Site,
     home: Home,
     engine: Engine,
     plugins: std::sync::Arc<Plugins>,
@@ -18,7 +18,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn open(hosts: &[String]) -> Scene {
+    pub async fn open(hosts: &[String]) -> Scene {
         let site = Site::open("email", &["obeys"], true);
         let engine = engine();
         let policy = Policy { http_hosts: hosts.to_vec(), ..Policy::default() };
@@ -28,7 +28,7 @@ impl Scene {
         Scene { site, home: Home::new(), engine, plugins, settings }
     }
 
-    async fn start(&self) -> (Node, Journal) {
+    pub async fn start(&self) -> (Node, Journal) {
         self.home.start(self.settings.clone(), &self.engine, &self.plugins).await
     }
 }

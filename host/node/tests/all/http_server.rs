@@ -13,6 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// What it was asked.
 #[derive(Clone, Debug)]
@@ -34,6 +35,11 @@ pub struct HttpServer {
 
 impl HttpServer {
     pub async fn open() -> HttpServer {
+        HttpServer::open_with(None).await
+    }
+
+    /// With TLS, if there is one who accepts it.
+    pub async fn open_with(tls: Option<TlsAcceptor>) -> HttpServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
@@ -42,11 +48,17 @@ impl HttpServer {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let book = book.clone();
+                let (book, tls) = (book.clone(), tls.clone());
                 connections.spawn(async move {
                     let service = service_fn(move |request| answer(book.clone(), request));
-                    // A client that goes away is no fault.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    // A client that goes away is no fault, nor one that does not trust us.
+                    let _ = match tls {
+                        None => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                            Err(_) => Ok(()),
+                        },
+                    };
                 });
             }
         });

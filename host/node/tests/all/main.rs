@@ -8,6 +8,7 @@ mod deliveries;
 mod endings;
 mod http;
 mod http_server;
+mod https;
 mod journal;
 mod links;
 mod media_server;

@@ -78,7 +78,7 @@ async fn a_server_whose_certificate_is_trusted_is_reached_and_no_other() {
 async fn a_strategy_asks() {
     let told = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (host, seen) = (told(HOST), told(SEEN));
-    let scene = Scene::open(&[host.clone()]).await;
+    let scene = Scene::open(std::slice::from_ref(&host)).await;
     let (node, _journal) = scene.start().await;
     let interaction = scene.site.submit("obeys").await;
     let session = watching(&node, &interaction).await;

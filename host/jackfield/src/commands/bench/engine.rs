@@ -87,8 +87,8 @@ pub async fn until(receiver: &mut watch::Receiver<u64>, turns: u64) -> anyhow::R
 }
 
 /// An event of that name that is not kept.
-pub fn message(name: &str) -> SessionEvent {
-    SessionEvent::Message { key: String::new(), name: name.into(), data: "1".into() }
+pub fn message(name: &str, data: &str) -> SessionEvent {
+    SessionEvent::Message { key: String::new(), name: name.into(), data: data.into() }
 }
 
 /// From nothing to the end of the first turn; and away again, which is counted apart.
@@ -151,7 +151,7 @@ pub async fn warm_turn(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
         let own_before = session.cpu();
         for _ in 0..TURNS / EVENTS_AT_ONCE {
             for _ in 0..EVENTS_AT_ONCE {
-                session.deliver(message("nudge"))?;
+                session.deliver(message("nudge", "1"))?;
                 number += 1;
             }
             until(&mut receiver, number).await?;

@@ -228,7 +228,7 @@ async fn come_again(engine: Engine, plugin: Plugin, over: Arc<AtomicBool>) {
         let (turns, _receiver) = Counting::new();
         let session = start(&engine, &plugin, turns);
         // Some wait for a first event before they misbehave; one that is gone already is fine.
-        let _ = session.deliver(message("go"));
+        let _ = session.deliver(message("go", "1"));
         if tokio::time::timeout(Duration::from_secs(2), session.clone().ended()).await.is_err() {
             session.kill("measured");
             session.ended().await;
@@ -244,7 +244,7 @@ fn nudge_in_turn(sessions: Vec<(Session, Arc<Stopwatch>)>) -> anyhow::Result<Vec
     while Instant::now() < end {
         for (session, stopwatch) in &sessions {
             if stopwatch.begin() {
-                session.deliver(message("nudge"))?;
+                session.deliver(message("nudge", "1"))?;
             }
             std::thread::sleep(pause);
         }

@@ -52,7 +52,7 @@ impl Figure {
 
 /// Names of the benchmarks, in the order in which they run. `waiting` looks at all memory of the process, and
 /// comes before the others leave something behind.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "waiting",
     "instantiate",
     "turn",
@@ -60,6 +60,7 @@ const NAMES: [&str; 11] = [
     "plugins",
     "dropping",
     "resume",
+    "checkpoint",
     "isolation",
     "floor",
     "server",
@@ -92,6 +93,7 @@ pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
             "plugins" => plugins::plugins(&arguments).await,
             "dropping" => dropping::dropping(&arguments).await,
             "resume" => resume::resume(&arguments).await,
+            "checkpoint" => resume::checkpoint(&arguments).await,
             "waiting" => waiting::waiting(&arguments).await,
             "isolation" => isolation::isolation(&arguments).await,
             "floor" => throughput::floor(&arguments).await,

@@ -1,5 +1,6 @@
 //! How long a passive session takes to come back: from an event, over reading its turns from the journal,
-//! a fresh instance and all turns happening again, to the end of its new turn.
+//! a fresh instance and all turns happening again, to the end of its new turn. And what it costs to have fewer turns to
+//! do again: a checkpoint in each, of several sizes, beside none.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,21 +20,16 @@ use crate::cli::Bench;
 
 /// Sessions that are measured, each once.
 const SESSIONS: usize = 1_000;
-/// Turns a session has had when it is measured: its first, and one for each event.
-const RECORDED: u64 = 21;
+/// And where they have very many turns, or large ones.
+const LARGE_SESSIONS: usize = 50;
+/// Events a session has had when it is measured; its first turn is one more.
+const INPUTS: u64 = 20;
 /// Sessions whose events are handed over together while the turns are made.
 const AT_ONCE: usize = 100;
 
-/// p50 and p99.
+/// p50 and p99 of a session without checkpoint.
 pub async fn resume(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let path = fresh(&arguments.folder, "resume-journal.db")?;
-    let journal = open_journal(&path).await?;
-    // No instance outlives its turn.
-    let engine = engine(0)?;
-    let plugin = guest(&engine, arguments, "counts").await?;
-    let measured = measure(&journal, &engine, &plugin).await;
-    journal.close().await;
-    let mut times = measured?;
+    let mut times = Case { sessions: SESSIONS, ..Case::default() }.resume(arguments).await?;
     let p50 = percentile(&mut times, 50);
     Ok(vec![
         Figure { name: "resume of a passive session, 20 inputs: p50", value: p50, unit: "µs", aim: None },
@@ -46,38 +42,135 @@ pub async fn resume(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-async fn measure(journal: &Journal, engine: &Engine, plugin: &Plugin) -> anyhow::Result<Vec<f64>> {
-    let mut sessions = Vec::with_capacity(SESSIONS);
-    for _ in 0..SESSIONS {
-        sessions.push(begin(journal, engine, plugin).await);
+/// What a checkpoint in each turn costs, and what it saves: by this a runtime for strategies chooses when it makes one.
+pub async fn checkpoint(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let figure = |name, value| Figure { name, value, unit: "µs", aim: None };
+    let mut figures = Vec::new();
+    for (checkpoint, turn, resume) in [
+        (None, "a turn without checkpoint", "resume after 20 turns"),
+        (Some(100), "a turn with a checkpoint of 100 B", "resume from a checkpoint of 100 B"),
+        (Some(1 << 10), "a turn with a checkpoint of 1 KiB", "resume from a checkpoint of 1 KiB"),
+        (Some(8 << 10), "a turn with a checkpoint of 8 KiB", "resume from a checkpoint of 8 KiB"),
+        (Some(64 << 10), "a turn with a checkpoint of 64 KiB", "resume from a checkpoint of 64 KiB"),
+    ] {
+        let case = Case { checkpoint, ..Case::default() };
+        figures.push(figure(turn, case.turn(arguments).await?));
+        figures.push(figure(resume, percentile(&mut case.resume(arguments).await?, 50)));
     }
-    for some in sessions.chunks_mut(AT_ONCE) {
-        for (session, _) in &*some {
-            for _ in 1..RECORDED {
-                session.deliver(message("add"))?;
+    for (inputs, resume) in [(100, "resume after 100 turns"), (900, "resume after 900 turns")] {
+        let case = Case { inputs, ..Case::default() };
+        figures.push(figure(resume, percentile(&mut case.resume(arguments).await?, 50)));
+    }
+    Ok(figures)
+}
+
+/// What is measured.
+struct Case {
+    sessions: usize,
+    /// Events of each before it is measured.
+    inputs: u64,
+    /// Bytes of the checkpoint that it makes in each turn; none: it makes none.
+    checkpoint: Option<usize>,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Case { sessions: LARGE_SESSIONS, inputs: INPUTS, checkpoint: None }
+    }
+}
+
+impl Case {
+    /// Microseconds of each session's way back.
+    async fn resume(&self, arguments: &Bench) -> anyhow::Result<Vec<f64>> {
+        // No instance outlives its turn.
+        let mut scene = Scene::open(arguments, self, 0).await?;
+        let times = scene.resume(self).await;
+        scene.close().await;
+        times
+    }
+
+    /// Microseconds of one turn with its record on disk, while very many are made by live instances.
+    async fn turn(&self, arguments: &Bench) -> anyhow::Result<f64> {
+        let mut scene = Scene::open(arguments, self, self.sessions).await?;
+        let made = scene.turns(self).await;
+        scene.close().await;
+        let turns = u32::try_from(self.sessions).unwrap_or(u32::MAX) * u32::try_from(self.inputs).unwrap_or(u32::MAX);
+        Ok((made? / turns).as_secs_f64() * 1e6)
+    }
+}
+
+/// Sessions that have had their first turns.
+struct Scene {
+    journal: Journal,
+    sessions: Vec<(Session, watch::Receiver<u64>)>,
+    /// The turns each has had.
+    had: u64,
+}
+
+impl Scene {
+    async fn open(arguments: &Bench, case: &Case, live: usize) -> anyhow::Result<Scene> {
+        let path = fresh(&arguments.folder, "resume-journal.db")?;
+        let journal = open_journal(&path).await?;
+        let engine = engine(live)?;
+        let name = if case.checkpoint.is_some() { "checkpoints" } else { "counts" };
+        let plugin = guest(&engine, arguments, name).await?;
+        let mut scene = Scene { journal, sessions: Vec::with_capacity(case.sessions), had: 1 };
+        for _ in 0..case.sessions {
+            scene.sessions.push(begin(&scene.journal, &engine, &plugin).await);
+        }
+        if let Some(bytes) = case.checkpoint {
+            scene.tell("size", &bytes.to_string(), 1).await?;
+        }
+        Ok(scene)
+    }
+
+    /// Each gets so many of these, and has had its turns for them.
+    async fn tell(&mut self, name: &str, data: &str, times: u64) -> anyhow::Result<()> {
+        self.had += times;
+        for some in self.sessions.chunks_mut(AT_ONCE) {
+            for (session, _) in &*some {
+                for _ in 0..times {
+                    session.deliver(message(name, data))?;
+                }
+            }
+            for (_, turns) in some {
+                until(turns, self.had).await?;
             }
         }
-        for (_, turns) in some {
-            until(turns, RECORDED).await?;
+        Ok(())
+    }
+
+    /// The turns that are made before a session is measured, to the last on disk.
+    async fn turns(&mut self, case: &Case) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        self.tell("add", "1", case.inputs).await?;
+        self.journal.append(Vec::new(), Urgency::Now).await.await?;
+        Ok(began.elapsed())
+    }
+
+    async fn resume(&mut self, case: &Case) -> anyhow::Result<Vec<f64>> {
+        // Everything is on disk, as it is of a session that has waited for a while.
+        self.turns(case).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut times = Vec::with_capacity(self.sessions.len());
+        for (session, turns) in &mut self.sessions {
+            let delivered = Instant::now();
+            session.deliver(message("add", "1"))?;
+            until(turns, self.had + 1).await?;
+            times.push(delivered.elapsed().as_secs_f64() * 1e6);
         }
+        Ok(times)
     }
-    // Everything is on disk, as it is of a session that has waited for a while.
-    journal.append(Vec::new(), Urgency::Now).await.await?;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let mut times = Vec::with_capacity(SESSIONS);
-    for (session, turns) in &mut sessions {
-        let delivered = Instant::now();
-        session.deliver(message("add"))?;
-        until(turns, RECORDED + 1).await?;
-        times.push(delivered.elapsed().as_secs_f64() * 1e6);
+
+    async fn close(self) {
+        for (session, _) in &self.sessions {
+            session.kill("measured");
+        }
+        for (session, _) in self.sessions {
+            session.ended().await;
+        }
+        self.journal.close().await;
     }
-    for (session, _) in &sessions {
-        session.kill("measured");
-    }
-    for (session, _) in sessions {
-        session.ended().await;
-    }
-    Ok(times)
 }
 
 async fn begin(journal: &Journal, engine: &Engine, plugin: &Plugin) -> (Session, watch::Receiver<u64>) {
@@ -115,8 +208,9 @@ struct OnDisk {
 impl OnDisk {
     async fn read(&self, session: &str) -> anyhow::Result<History> {
         let stored = self.journal.history(session).await?.context("it is not recorded")?;
-        // The strategy that is measured makes no checkpoints.
-        Ok(History::decode(&stored.row.origin, None, stored.records.iter().map(|(_, record)| record.as_slice()))?)
+        let checkpoint = stored.checkpoint.as_ref().map(|checkpoint| checkpoint.record.as_slice());
+        let records = stored.records.iter().map(|(_, record)| record.as_slice());
+        Ok(History::decode(&stored.row.origin, checkpoint, records)?)
     }
 }
 
@@ -128,7 +222,7 @@ impl Recorder for OnDisk {
                 number: turn.number,
                 record: turn.encode(),
                 due_at: None,
-                checkpoint: None,
+                checkpoint: turn.checkpoint.as_ref().map(|checkpoint| checkpoint.encode()),
                 taken: None,
                 sends: Vec::new(),
             };

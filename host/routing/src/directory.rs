@@ -1,7 +1,18 @@
-//! What the configuration says about agents: skills and groups. It does not change while selection
-//! runs; who is there at this moment is another matter (`lane`).
+//! Who the agents are: their skills and groups, as the configuration says, and an index over them.
+//!
+//! Every agent has a number, and a set of agents is a set of bits. What a skill expression or a group means is worked out
+//! once, as such a set; after that, asking whether an agent fits is looking at one bit, and asking who of those who are
+//! free fits is comparing words. Configured agents come first, in the order of their employee ids; one who is not
+//! configured, and logs in all the same, is numbered then, and has neither skills nor groups.
+//!
+//! Who is there at this moment is another matter (`lane`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+
+use crate::skill::{Comparison, SkillExpression};
 
 /// One configured agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,29 +30,140 @@ impl AgentProfile {
     }
 }
 
-/// All configured agents, by employee id.
+/// An agent's number in a directory.
+pub(crate) type AgentNumber = usize;
+/// Agents by their numbers.
+pub(crate) type AgentSet = FixedBitSet;
+
+/// All agents, by employee id and by number.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    agents: HashMap<String, AgentProfile>,
-    groups: BTreeSet<String>,
+    agents: Vec<(Arc<str>, Option<AgentProfile>)>,
+    numbers: HashMap<Arc<str>, AgentNumber>,
+    configured: AgentSet,
+    groups: HashMap<String, AgentSet>,
+    /// Of each skill: who has it, and at which level.
+    skills: HashMap<String, Vec<(AgentNumber, i32)>>,
 }
 
 impl Directory {
-    /// The agent with this employee id.
-    pub fn agent(&self, id: &str) -> Option<&AgentProfile> {
-        self.agents.get(id)
+    /// The agent with this number.
+    pub(crate) fn name(&self, agent: AgentNumber) -> Option<&Arc<str>> {
+        self.agents.get(agent).map(|(id, _)| id)
     }
 
-    /// Whether any agent is in this group.
-    pub fn has_group(&self, name: &str) -> bool {
-        self.groups.contains(name)
+    /// The number of the agent with this employee id.
+    pub(crate) fn number(&self, id: &str) -> Option<AgentNumber> {
+        self.numbers.get(id).copied()
+    }
+
+    /// The same; an agent nobody has heard of gets one.
+    pub(crate) fn meet(&mut self, id: &str) -> AgentNumber {
+        if let Some(number) = self.number(id) {
+            return number;
+        }
+        let (number, id) = (self.agents.len(), Arc::<str>::from(id));
+        self.agents.push((id.clone(), None));
+        self.numbers.insert(id, number);
+        number
+    }
+
+    /// What is configured of the agent with this number.
+    pub(crate) fn profile(&self, agent: AgentNumber) -> Option<&AgentProfile> {
+        self.agents.get(agent).and_then(|(_, profile)| profile.as_ref())
+    }
+
+    /// Whether an agent is configured.
+    pub(crate) fn is_configured(&self, id: &str) -> bool {
+        self.number(id).is_some_and(|agent| self.configured.contains(agent))
+    }
+
+    /// Everybody in this group; none: there is no such group.
+    pub(crate) fn group(&self, name: &str) -> Option<&AgentSet> {
+        self.groups.get(name)
+    }
+
+    /// Everybody whose skills satisfy this expression.
+    pub(crate) fn matching(&self, expression: &SkillExpression) -> AgentSet {
+        expression.select(&|skill, comparison, level| self.comparing(skill, comparison, level))
+    }
+
+    fn comparing(&self, skill: &str, comparison: Comparison, level: i32) -> AgentSet {
+        // Whoever does not have it has it at level 0.
+        let mut set = if comparison.holds(0, level) {
+            self.configured.clone()
+        } else {
+            AgentSet::with_capacity(self.agents.len())
+        };
+        for &(agent, has) in self.skills.get(skill).into_iter().flatten() {
+            set.set(agent, comparison.holds(has, level));
+        }
+        set
     }
 }
 
 impl FromIterator<(String, AgentProfile)> for Directory {
     fn from_iter<I: IntoIterator<Item = (String, AgentProfile)>>(agents: I) -> Self {
-        let agents: HashMap<String, AgentProfile> = agents.into_iter().collect();
-        let groups = agents.values().flat_map(|profile| profile.groups.iter().cloned()).collect();
-        Directory { agents, groups }
+        let agents: BTreeMap<String, AgentProfile> = agents.into_iter().collect();
+        let count = agents.len();
+        let mut directory = Directory::default();
+        for (number, (id, profile)) in agents.into_iter().enumerate() {
+            for group in &profile.groups {
+                let members = || AgentSet::with_capacity(count);
+                directory.groups.entry(group.clone()).or_insert_with(members).insert(number);
+            }
+            for (skill, level) in &profile.skills {
+                directory.skills.entry(skill.clone()).or_default().push((number, *level));
+            }
+            let id = Arc::<str>::from(id);
+            directory.agents.push((id.clone(), Some(profile)));
+            directory.numbers.insert(id, number);
+        }
+        directory.configured = AgentSet::with_capacity(count);
+        directory.configured.insert_range(..);
+        directory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SKILLS: [&str; 3] = ["a", "b", "c"];
+
+    fn expression() -> impl Strategy<Value = String> {
+        let sign = prop::sample::select(vec!["=", "!=", "<", "<=", ">", ">="]);
+        let leaf = (prop::sample::select(SKILLS.to_vec()), sign, -1..4i32)
+            .prop_map(|(skill, sign, level)| format!("{skill} {sign} {level}"));
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            (prop::collection::vec(inner, 1..4), any::<bool>())
+                .prop_map(|(terms, all)| format!("({})", terms.join(if all { " & " } else { " | " })))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_says_what_each_agent_would(
+            levels in prop::collection::vec(prop::collection::btree_map(prop::sample::select(SKILLS.to_vec()), -1..4i32, 0..3), 0..80),
+            text in expression(),
+        ) {
+            let expression = SkillExpression::parse(&text).expect("an expression");
+            let profile = |levels: &BTreeMap<&str, i32>| AgentProfile {
+                skills: levels.iter().map(|(skill, level)| ((*skill).to_owned(), *level)).collect(),
+                groups: BTreeSet::new(),
+            };
+            let mut directory: Directory =
+                levels.iter().enumerate().map(|(index, levels)| (format!("agent-{index}"), profile(levels))).collect();
+            let stranger = directory.meet("stranger");
+            let matching = directory.matching(&expression);
+            for (index, levels) in levels.iter().enumerate() {
+                let number = directory.number(&format!("agent-{index}")).expect("it is configured");
+                let fits = expression.matches(|skill| levels.get(skill).copied().unwrap_or(0));
+                prop_assert_eq!(matching.contains(number), fits, "{} {:?}", text, levels);
+            }
+            prop_assert!(!matching.contains(stranger));
+        }
     }
 }

@@ -6,12 +6,12 @@
 //! [`delivered`](Selection::delivered)).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::directory::Directory;
-use crate::lane::{Fit, Lane, Order};
+use crate::directory::{AgentNumber, Directory};
+use crate::lane::{Fit, Lane, Order, PoolId};
 use crate::target::{Target, TargetError, Targets};
 
 /// Names a link: its place in the configuration.
@@ -128,8 +128,8 @@ pub enum Output {
 #[derive(Debug)]
 struct Route {
     lane: LaneKey,
-    interaction: String,
-    pool: Arc<[Target]>,
+    interaction: Arc<str>,
+    pool: PoolId,
     targets: Arc<Targets>,
     order: Order,
     deadline: Option<(Instant, u64)>,
@@ -141,17 +141,17 @@ struct Route {
 enum State {
     Waiting,
     /// Reserved at this agent.
-    Assigned(Arc<str>),
+    Assigned(AgentNumber),
 }
 
 type LaneKey = (LinkId, Arc<str>);
 /// Agents an interaction is not offered to, and until when.
-type Excluded = Vec<(Arc<str>, Instant)>;
+type Excluded = Vec<(AgentNumber, Instant)>;
 
 #[derive(Debug)]
 enum Timer {
     Deadline(RouteId),
-    ExclusionEnds(LinkId, String),
+    ExclusionEnds(LinkId, Arc<str>),
 }
 
 /// Target selection over all links of a node.
@@ -160,8 +160,8 @@ pub struct Selection {
     directory: Directory,
     lanes: BTreeMap<LaneKey, Lane>,
     routes: HashMap<RouteId, Route>,
-    by_interaction: HashMap<(LinkId, String), RouteId>,
-    excluded: HashMap<(LinkId, String), Excluded>,
+    by_interaction: HashMap<(LinkId, Arc<str>), RouteId>,
+    excluded: HashMap<(LinkId, Arc<str>), Excluded>,
     timers: BTreeMap<(Instant, u64), Timer>,
     sequence: u64,
     outputs: VecDeque<Output>,
@@ -206,24 +206,23 @@ impl Selection {
     /// When it waits already, or its targets make no sense. The submit has ended then.
     pub fn submit(&mut self, now: Instant, submit: Submit) -> Result<(), SubmitError> {
         let Submit { route: id, link, interaction, media_type, priority, since, targets, deadline, deliver } = submit;
-        if self.by_interaction.contains_key(&(link, interaction.clone())) || self.routes.contains_key(&id) {
+        let name: Arc<str> = interaction.as_str().into();
+        if self.by_interaction.contains_key(&(link, name.clone())) || self.routes.contains_key(&id) {
             return Err(SubmitError::Busy(interaction));
         }
+        let interaction = name;
         let key: LaneKey = (link, media_type.into());
-        let pool: Arc<[Target]> = targets.into();
-        let targets = match self.lanes.get(&key).and_then(|lane| lane.understood(&pool)) {
+        let targets = match self.lanes.get(&key).and_then(|lane| lane.understood(&targets)) {
             Some(targets) => targets,
-            None => Arc::new(self.understand(link, &pool)?),
+            None => Arc::new(self.understand(link, targets)?),
         };
         self.sequence += 1;
         let order = (Reverse(priority), since, self.sequence);
         let deadline = deadline.map(|at| self.start_timer(at, Timer::Deadline(id)));
-        self.lanes.entry(key.clone()).or_default().wait(&pool, &targets, order, id);
+        let pool = self.lanes.entry(key.clone()).or_default().wait(&targets, order, id, &self.directory);
         self.by_interaction.insert((link, interaction.clone()), id);
-        self.routes.insert(
-            id,
-            Route { lane: key, interaction, pool, targets, order, deadline, deliver, state: State::Waiting },
-        );
+        let route = Route { lane: key, interaction, pool, targets, order, deadline, deliver, state: State::Waiting };
+        self.routes.insert(id, route);
         self.place(now, id);
         if deadline.is_some_and(|(at, _)| at <= now) {
             self.time_out(id);
@@ -249,7 +248,7 @@ impl Selection {
     /// Forget it, whatever it is doing: whoever submitted it is gone.
     pub fn remove(&mut self, now: Instant, route: RouteId) {
         if let Some((lane, Some(agent))) = self.forget(route) {
-            self.fill(now, &lane, &agent);
+            self.fill(now, &lane, agent);
         }
     }
 
@@ -265,17 +264,16 @@ impl Selection {
     pub fn put_back(&mut self, now: Instant, id: RouteId, exclude_until: Option<Instant>) {
         let Some(route) = self.routes.get_mut(&id) else { return };
         let State::Assigned(agent) = std::mem::replace(&mut route.state, State::Waiting) else { return };
-        let (key, pool, targets) = (route.lane.clone(), route.pool.clone(), route.targets.clone());
-        let (order, deadline) = (route.order, route.deadline);
-        let interaction = (key.0, route.interaction.clone());
+        let key = route.lane.clone();
         let lane = self.lanes.entry(key.clone()).or_default();
-        lane.release(&agent);
-        lane.wait(&pool, &targets, order, id);
+        lane.release(agent);
+        route.pool = lane.wait(&route.targets, route.order, id, &self.directory);
+        let (interaction, deadline) = ((key.0, route.interaction.clone()), route.deadline);
         if let Some(until) = exclude_until.filter(|until| *until > now) {
             self.start_timer(until, Timer::ExclusionEnds(interaction.0, interaction.1.clone()));
-            self.excluded.entry(interaction).or_default().push((agent.clone(), until));
+            self.excluded.entry(interaction).or_default().push((agent, until));
         }
-        self.fill(now, &key, &agent);
+        self.fill(now, &key, agent);
         self.place(now, id);
         if deadline.is_some_and(|(at, _)| at <= now) {
             self.time_out(id);
@@ -286,11 +284,11 @@ impl Selection {
 
     /// Everybody on this link at this moment; whoever is not in the list is not there.
     pub fn agents(&mut self, now: Instant, link: LinkId, states: &[AgentState]) {
-        let keys = self.lanes_of(link);
-        for key in &keys {
-            let agents = self.lanes.get(key).map(Lane::agents).unwrap_or_default();
-            for agent in agents.iter().filter(|agent| !states.iter().any(|state| *state.agent == ***agent)) {
-                self.leave(key, agent);
+        let there: HashSet<AgentNumber> = states.iter().map(|state| self.directory.meet(&state.agent)).collect();
+        for key in self.lanes_of(link) {
+            let agents = self.lanes.get(&key).map(Lane::agents).unwrap_or_default();
+            for agent in agents.into_iter().filter(|agent| !there.contains(agent)) {
+                self.leave(&key, agent);
             }
         }
         for state in states {
@@ -309,9 +307,9 @@ impl Selection {
     /// One agent changed. No media: the agent is gone.
     pub fn agent(&mut self, now: Instant, link: LinkId, state: &AgentState) {
         self.report(link, state);
-        let agent: Arc<str> = state.agent.as_str().into();
+        let agent = self.directory.meet(&state.agent);
         for key in self.lanes_of(link) {
-            self.fill(now, &key, &agent);
+            self.fill(now, &key, agent);
         }
     }
 
@@ -369,9 +367,10 @@ impl Selection {
 
     // ---- inside ----
 
-    fn understand(&self, link: LinkId, targets: &[Target]) -> Result<Targets, TargetError> {
+    fn understand(&self, link: LinkId, targets: Vec<Target>) -> Result<Targets, TargetError> {
         Targets::understand(targets, &self.directory, |agent| {
-            self.lanes.iter().any(|((of, _), lane)| *of == link && lane.knows(agent))
+            let agent = self.directory.number(agent);
+            agent.is_some_and(|agent| self.lanes.iter().any(|((of, _), lane)| *of == link && lane.knows(agent)))
         })
     }
 
@@ -380,22 +379,22 @@ impl Selection {
     }
 
     fn report(&mut self, link: LinkId, state: &AgentState) {
-        let agent: Arc<str> = state.agent.as_str().into();
+        let agent = self.directory.meet(&state.agent);
         let place: Arc<str> = state.place.as_str().into();
         for key in self.lanes_of(link) {
             if !state.media.iter().any(|media| *media.media_type == *key.1) {
-                self.leave(&key, &agent);
+                self.leave(&key, agent);
             }
         }
         for media in &state.media {
             let key = (link, media.media_type.as_str().into());
-            self.lanes.entry(key).or_default().report(&agent, &place, media);
+            self.lanes.entry(key).or_default().report(agent, &place, media, &self.directory);
         }
     }
 
-    fn leave(&mut self, key: &LaneKey, agent: &str) {
+    fn leave(&mut self, key: &LaneKey, agent: AgentNumber) {
         if let Some(lane) = self.lanes.get_mut(key) {
-            lane.leave(agent);
+            lane.leave(agent, &self.directory);
             if lane.is_empty() {
                 self.lanes.remove(key);
             }
@@ -403,7 +402,7 @@ impl Selection {
     }
 
     /// Takes a submit out of everything; answers its lane, and the agent it was assigned to.
-    fn forget(&mut self, id: RouteId) -> Option<(LaneKey, Option<Arc<str>>)> {
+    fn forget(&mut self, id: RouteId) -> Option<(LaneKey, Option<AgentNumber>)> {
         let route = self.routes.remove(&id)?;
         if let Some(key) = route.deadline {
             self.timers.remove(&key);
@@ -411,9 +410,9 @@ impl Selection {
         let mut freed = None;
         if let Some(lane) = self.lanes.get_mut(&route.lane) {
             match route.state {
-                State::Waiting => lane.take(&route.pool, route.order, id),
+                State::Waiting => lane.take(route.pool, route.order, id),
                 State::Assigned(agent) => {
-                    lane.release(&agent);
+                    lane.release(agent);
                     freed = Some(agent);
                 }
             }
@@ -428,28 +427,33 @@ impl Selection {
     /// Finds an agent for one that waits.
     fn place(&mut self, now: Instant, id: RouteId) {
         let Some(route @ Route { state: State::Waiting, .. }) = self.routes.get(&id) else { return };
-        let excluded = self.excluded.get(&(route.lane.0, route.interaction.clone()));
+        let excluded = self.excluded_for(route);
         let fit = self
             .lanes
             .get(&route.lane)
-            .and_then(|lane| lane.best_agent(&route.pool, &self.directory, |agent| is_excluded(excluded, agent, now)));
+            .and_then(|lane| lane.best_agent(route.pool, &self.directory, |agent| is_excluded(excluded, agent, now)));
         if let Some(fit) = fit {
             self.assign(id, fit);
         }
     }
 
     /// Gives one agent what should go there, up to the agent's capacity.
-    fn fill(&mut self, now: Instant, key: &LaneKey, agent: &Arc<str>) {
+    fn fill(&mut self, now: Instant, key: &LaneKey, agent: AgentNumber) {
         while let Some((id, fit)) = self.lanes.get(key).and_then(|lane| {
             lane.best_waiting(agent, &self.directory, |id| {
-                self.routes.get(&id).is_none_or(|route| {
-                    !self.excluded.is_empty()
-                        && is_excluded(self.excluded.get(&(key.0, route.interaction.clone())), agent, now)
-                })
+                self.routes.get(&id).is_none_or(|route| is_excluded(self.excluded_for(route), agent, now))
             })
         }) {
             self.assign(id, fit);
         }
+    }
+
+    fn excluded_for(&self, route: &Route) -> Option<&Excluded> {
+        // Nearly always there is none at all.
+        if self.excluded.is_empty() {
+            return None;
+        }
+        self.excluded.get(&(route.lane.0, route.interaction.clone()))
     }
 
     fn assign(&mut self, id: RouteId, fit: Fit) {
@@ -457,8 +461,8 @@ impl Selection {
         let assigned = Assigned {
             route: id,
             link: route.lane.0,
-            interaction: route.interaction.clone(),
-            agent: fit.agent.to_string(),
+            interaction: route.interaction.to_string(),
+            agent: self.directory.name(fit.agent).map(ToString::to_string).unwrap_or_default(),
             place: fit.place.to_string(),
             target: fit.target,
         };
@@ -468,14 +472,14 @@ impl Selection {
             return;
         }
         if let Some(lane) = self.lanes.get_mut(&route.lane) {
-            lane.take(&route.pool, route.order, id);
-            lane.reserve(&fit.agent);
+            lane.take(route.pool, route.order, id);
+            lane.reserve(fit.agent);
         }
         route.state = State::Assigned(fit.agent);
         self.outputs.push_back(Output::Assign(assigned));
     }
 }
 
-fn is_excluded(excluded: Option<&Excluded>, agent: &str, now: Instant) -> bool {
-    excluded.is_some_and(|list| list.iter().any(|(who, until)| **who == *agent && *until > now))
+fn is_excluded(excluded: Option<&Excluded>, agent: AgentNumber, now: Instant) -> bool {
+    excluded.is_some_and(|list| list.iter().any(|(who, until)| *who == agent && *until > now))
 }

@@ -10,6 +10,8 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::str::CharIndices;
 
+use crate::directory::AgentSet;
+
 /// Bytes a skill expression may have.
 pub const SKILL_EXPRESSION_BYTES: usize = 4_096;
 /// How deep its parentheses may nest.
@@ -54,8 +56,9 @@ enum Term {
     Group(Chain),
 }
 
+/// How a level is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
+pub(crate) enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -85,6 +88,11 @@ impl SkillExpression {
     /// Whether somebody with these levels satisfies it.
     pub fn matches(&self, level: impl Fn(&str) -> i32) -> bool {
         self.0.matches(&level)
+    }
+
+    /// Everybody who satisfies it. `comparing` answers with those whose level of a skill compares so with another.
+    pub(crate) fn select(&self, comparing: &impl Fn(&str, Comparison, i32) -> AgentSet) -> AgentSet {
+        self.0.select(comparing)
     }
 }
 
@@ -125,6 +133,18 @@ impl Joint {
 }
 
 impl Comparison {
+    /// Whether somebody who has this level satisfies `wanted`.
+    pub(crate) fn holds(self, has: i32, wanted: i32) -> bool {
+        match self {
+            Comparison::Equal => has == wanted,
+            Comparison::NotEqual => has != wanted,
+            Comparison::Less => has < wanted,
+            Comparison::LessOrEqual => has <= wanted,
+            Comparison::Greater => has > wanted,
+            Comparison::GreaterOrEqual => has >= wanted,
+        }
+    }
+
     fn sign(self) -> &'static str {
         match self {
             Comparison::Equal => "=",
@@ -144,23 +164,31 @@ impl Chain {
             Joint::Or => left || term.matches(level),
         })
     }
+
+    fn select(&self, comparing: &impl Fn(&str, Comparison, i32) -> AgentSet) -> AgentSet {
+        self.rest.iter().fold(self.first.select(comparing), |mut left, (joint, term)| {
+            let right = term.select(comparing);
+            match joint {
+                Joint::And => left.intersect_with(&right),
+                Joint::Or => left.union_with(&right),
+            }
+            left
+        })
+    }
 }
 
 impl Term {
     fn matches(&self, level: &dyn Fn(&str) -> i32) -> bool {
         match self {
             Term::Group(chain) => chain.matches(level),
-            Term::Compare { skill, comparison, level: wanted } => {
-                let has = level(skill);
-                match comparison {
-                    Comparison::Equal => has == *wanted,
-                    Comparison::NotEqual => has != *wanted,
-                    Comparison::Less => has < *wanted,
-                    Comparison::LessOrEqual => has <= *wanted,
-                    Comparison::Greater => has > *wanted,
-                    Comparison::GreaterOrEqual => has >= *wanted,
-                }
-            }
+            Term::Compare { skill, comparison, level: wanted } => comparison.holds(level(skill), *wanted),
+        }
+    }
+
+    fn select(&self, comparing: &impl Fn(&str, Comparison, i32) -> AgentSet) -> AgentSet {
+        match self {
+            Term::Group(chain) => chain.select(comparing),
+            Term::Compare { skill, comparison, level } => comparing(skill, *comparison, *level),
         }
     }
 }

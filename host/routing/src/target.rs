@@ -1,8 +1,9 @@
 //! Targets: what an interaction may be routed to, as asked and as understood.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::directory::Directory;
+use crate::directory::{AgentNumber, AgentSet, Directory};
 use crate::skill::{SkillError, SkillExpression};
 
 /// Targets one submit may name.
@@ -67,37 +68,33 @@ pub enum TargetError {
     },
 }
 
-/// Who is asked whether a target means them.
-pub(crate) struct Candidate<'a> {
-    pub(crate) agent: &'a str,
-    pub(crate) place: &'a str,
-}
-
 /// A list of targets, understood.
 #[derive(Debug)]
 pub(crate) struct Targets {
-    list: Vec<(Target, Option<SkillExpression>)>,
+    given: Arc<[Target]>,
+    /// The expressions of those that are skill expressions.
+    expressions: Vec<Option<SkillExpression>>,
 }
 
 impl Targets {
     /// `present` says whether an agent without configuration is logged in.
     pub(crate) fn understand(
-        targets: &[Target],
+        given: Vec<Target>,
         directory: &Directory,
         present: impl Fn(&str) -> bool,
     ) -> Result<Targets, TargetError> {
-        match targets.len() {
+        match given.len() {
             0 => return Err(TargetError::None),
             1..=TARGETS_PER_SUBMIT => {}
             more => return Err(TargetError::TooMany(more)),
         }
-        let mut list = Vec::with_capacity(targets.len());
-        for target in targets {
+        let mut expressions = Vec::with_capacity(given.len());
+        for target in &given {
             let expression = match target.kind {
-                TargetKind::Agent if directory.agent(&target.name).is_none() && !present(&target.name) => {
+                TargetKind::Agent if !directory.is_configured(&target.name) && !present(&target.name) => {
                     return Err(TargetError::UnknownAgent(target.name.clone()));
                 }
-                TargetKind::AgentGroup if !directory.has_group(&target.name) => {
+                TargetKind::AgentGroup if directory.group(&target.name).is_none() => {
                     return Err(TargetError::UnknownAgentGroup(target.name.clone()));
                 }
                 TargetKind::Skill => Some(
@@ -106,19 +103,52 @@ impl Targets {
                 ),
                 TargetKind::Agent | TargetKind::Place | TargetKind::AgentGroup => None,
             };
-            list.push((target.clone(), expression));
+            expressions.push(expression);
         }
-        Ok(Targets { list })
+        Ok(Targets { given: given.into(), expressions })
+    }
+
+    /// The list, as it was given.
+    pub(crate) fn given(&self) -> &Arc<[Target]> {
+        &self.given
+    }
+
+    /// Whether whom they mean depends on where somebody is.
+    pub(crate) fn name_places(&self) -> bool {
+        self.given.iter().any(|target| target.kind == TargetKind::Place)
+    }
+
+    /// Everybody they mean, wherever they are; who is meant by a place is not among them.
+    pub(crate) fn everybody(&self, directory: &Directory) -> AgentSet {
+        let mut all = AgentSet::new();
+        for (target, expression) in self.given.iter().zip(&self.expressions) {
+            match (target.kind, expression) {
+                (TargetKind::Agent, _) => {
+                    if let Some(agent) = directory.number(&target.name) {
+                        all.grow_and_insert(agent);
+                    }
+                }
+                (TargetKind::AgentGroup, _) => {
+                    if let Some(members) = directory.group(&target.name) {
+                        all.union_with(members);
+                    }
+                }
+                (TargetKind::Skill, Some(expression)) => all.union_with(&directory.matching(expression)),
+                (TargetKind::Place | TargetKind::Skill, _) => {}
+            }
+        }
+        all
     }
 
     /// The first target that means this agent.
-    pub(crate) fn fit(&self, candidate: &Candidate<'_>, directory: &Directory) -> Option<&Target> {
-        let profile = directory.agent(candidate.agent);
-        self.list
+    pub(crate) fn fit(&self, agent: AgentNumber, place: &str, directory: &Directory) -> Option<&Target> {
+        let profile = directory.profile(agent);
+        self.given
             .iter()
+            .zip(&self.expressions)
             .find(|(target, expression)| match (target.kind, expression) {
-                (TargetKind::Agent, _) => target.name == candidate.agent,
-                (TargetKind::Place, _) => target.name == candidate.place,
+                (TargetKind::Agent, _) => directory.name(agent).is_some_and(|id| **id == *target.name),
+                (TargetKind::Place, _) => target.name == place,
                 (TargetKind::AgentGroup, _) => profile.is_some_and(|profile| profile.groups.contains(&target.name)),
                 (TargetKind::Skill, Some(expression)) => {
                     profile.is_some_and(|profile| expression.matches(|skill| profile.level(skill)))

@@ -18,12 +18,14 @@
 //! 6. Every submit ends exactly once: assigned and delivered, found, timed out, cancelled, removed,
 //!    or with its link.
 
+mod day;
 mod directory;
 mod lane;
 mod selection;
 mod skill;
 mod target;
 
+pub use day::{ARRIVALS_MOST, Day, DayError, DayReport, HOURS, Kind, KindReport, Spread, Worker, WorkerReport};
 pub use directory::{AgentProfile, Directory};
 pub use selection::{
     AgentState, Assigned, CancelError, LinkId, MediaState, Output, RouteId, Selection, Submit, SubmitError,

@@ -9,6 +9,7 @@ mod isolation;
 mod measure;
 mod plugins;
 mod resume;
+mod selection;
 mod throughput;
 mod waiting;
 
@@ -61,6 +62,7 @@ const NAMES: [&str; 12] = [
     "dropping",
     "resume",
     "checkpoint",
+    "selection",
     "isolation",
     "floor",
     "server",
@@ -94,6 +96,7 @@ pub async fn bench(global: &Global, arguments: Bench) -> anyhow::Result<Exit> {
             "dropping" => dropping::dropping(&arguments).await,
             "resume" => resume::resume(&arguments).await,
             "checkpoint" => resume::checkpoint(&arguments).await,
+            "selection" => selection::selection(),
             "waiting" => waiting::waiting(&arguments).await,
             "isolation" => isolation::isolation(&arguments).await,
             "floor" => throughput::floor(&arguments).await,

@@ -24,6 +24,7 @@ mod lane;
 mod selection;
 mod skill;
 mod target;
+mod target_text;
 
 pub use day::{ARRIVALS_MOST, Day, DayError, DayReport, HOURS, Kind, KindReport, Spread, Worker, WorkerReport};
 pub use directory::{AgentProfile, Directory};
@@ -32,3 +33,4 @@ pub use selection::{
 };
 pub use skill::{SKILL_EXPRESSION_BYTES, SKILL_EXPRESSION_DEPTH, SkillError, SkillExpression};
 pub use target::{TARGETS_PER_SUBMIT, Target, TargetError, TargetKind};
+pub use target_text::{Meant, TARGET_TEXT_BYTES, TargetTextError, Threshold, WrittenTarget};

@@ -145,7 +145,7 @@ impl Comparison {
         }
     }
 
-    fn sign(self) -> &'static str {
+    pub(crate) fn sign(self) -> &'static str {
         match self {
             Comparison::Equal => "=",
             Comparison::NotEqual => "!=",

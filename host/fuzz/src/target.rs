@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jackfield_routing::{
     AgentProfile, Directory, LinkId, RouteId, SKILL_EXPRESSION_BYTES, Selection, SkillExpression, Submit, SubmitError,
-    Target, TargetError, TargetKind,
+    TARGET_TEXT_BYTES, Target, TargetError, TargetKind, WrittenTarget,
 };
 
 pub(crate) const WORDS: &[&str] = &[
@@ -31,6 +31,14 @@ pub(crate) const WORDS: &[&str] = &[
     "2147483648",
     "--",
     "\"",
+    "?",
+    ":",
+    "@.",
+    "@SS.GA",
+    "A",
+    ",",
+    "{StatCallsInQueue<10}",
+    "[25]",
     "ä",
     "٣",
     "\u{a0}",
@@ -57,8 +65,9 @@ pub fn target(bytes: &[u8]) {
             assert!(!error.message.is_empty(), "says nothing of {text:?}");
         }
     }
+    written(text);
     for kind in [TargetKind::Agent, TargetKind::Place, TargetKind::AgentGroup, TargetKind::Skill] {
-        let submitted = submit(Target { kind, name: text.into() });
+        let submitted = submit(Target::new(kind, text));
         let is_expected = match (kind, &submitted) {
             (TargetKind::Place, Ok(())) => true,
             (TargetKind::Agent, Ok(())) => text == "kim",
@@ -72,6 +81,19 @@ pub fn target(bytes: &[u8]) {
             _ => false,
         };
         assert!(is_expected, "as {kind:?}, {text:?}: {submitted:?}");
+    }
+}
+
+/// The same of a list of targets as the field writes them.
+fn written(text: &str) {
+    match WrittenTarget::parse_list(text) {
+        Ok(targets) => {
+            let printed = targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            if printed.len() <= TARGET_TEXT_BYTES {
+                assert_eq!(WrittenTarget::parse_list(&printed), Ok(targets), "{text:?} is printed as {printed:?}");
+            }
+        }
+        Err(error) => assert!(text.get(error.span.clone()).is_some(), "{:?} is no place in {text:?}", error.span),
     }
 }
 

@@ -100,6 +100,8 @@ pub enum Command {
     Check(Check),
     /// List every option of the configuration with its range and default.
     Options,
+    /// Let a day pass in a moment: who would wait for how long, with the agents of the site.
+    Simulate(Simulate),
     /// Start a whole site in a fresh folder, submit its mailbox, and show where everything went.
     Demo(Demo),
     /// Measure this build on this machine.
@@ -214,6 +216,28 @@ pub struct Agent {
     /// With --auto: transfer each interaction to this queue instead.
     #[arg(long, value_name = "QUEUE")]
     pub transfer_to: Option<String>,
+}
+
+/// `jackfield simulate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file says what comes in by the hour, and when agents work; skills, groups and capacities are those of the
+site. Target selection is the one that routes; arrivals, handling times and patience are drawn by chance, and
+the same seed draws the same.
+
+Examples:
+  jackfield simulate --site examples/site/jackfield.toml examples/site/day.toml
+  jackfield simulate day.toml --days 20 --json")]
+pub struct Simulate {
+    /// The day.
+    #[arg(value_name = "FILE")]
+    pub day: PathBuf,
+    /// Where chance begins.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// So many such days, counted together.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub days: u32,
 }
 
 /// `jackfield queues`

@@ -108,7 +108,7 @@ impl LinkTask {
                     continue;
                 }
             };
-            selected.push(Target { kind, name: target.name });
+            selected.push(Target::new(kind, target.name));
         }
         if !selected.is_empty() || queue.is_none() {
             self.last_route += 1;

@@ -361,7 +361,7 @@ mod tests {
     }
 
     fn targets(level: i32, directory: &Directory) -> Arc<Targets> {
-        let target = Target { kind: TargetKind::Skill, name: format!("a >= {level}") };
+        let target = Target::new(TargetKind::Skill, format!("a >= {level}"));
         Arc::new(Targets::understand(vec![target], directory, |_| false).expect("targets"))
     }
 

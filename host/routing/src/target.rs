@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::directory::{AgentNumber, AgentSet, Directory};
+use crate::directory::{AgentNumber, AgentProfile, AgentSet, Directory};
 use crate::skill::{SkillError, SkillExpression};
 
 /// Targets one submit may name.
@@ -29,6 +29,15 @@ pub struct Target {
     pub kind: TargetKind,
     /// Employee id, place, agent group or skill expression.
     pub name: String,
+    /// Of a skill expression: only those in this agent group. The others have none.
+    pub group: Option<String>,
+}
+
+impl Target {
+    /// What has this name, or satisfies this expression.
+    pub fn new(kind: TargetKind, name: impl Into<String>) -> Target {
+        Target { kind, name: name.into(), group: None }
+    }
 }
 
 impl fmt::Display for Target {
@@ -39,7 +48,11 @@ impl fmt::Display for Target {
             TargetKind::AgentGroup => "agent group",
             TargetKind::Skill => "skill expression",
         };
-        write!(formatter, "{kind} `{}`", self.name)
+        write!(formatter, "{kind} `{}`", self.name)?;
+        match &self.group {
+            Some(group) => write!(formatter, " of agent group `{group}`"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,6 +103,11 @@ impl Targets {
         }
         let mut expressions = Vec::with_capacity(given.len());
         for target in &given {
+            if let Some(group) = &target.group
+                && directory.group(group).is_none()
+            {
+                return Err(TargetError::UnknownAgentGroup(group.clone()));
+            }
             let expression = match target.kind {
                 TargetKind::Agent if !directory.is_configured(&target.name) && !present(&target.name) => {
                     return Err(TargetError::UnknownAgent(target.name.clone()));
@@ -133,7 +151,13 @@ impl Targets {
                         all.union_with(members);
                     }
                 }
-                (TargetKind::Skill, Some(expression)) => all.union_with(&directory.matching(expression)),
+                (TargetKind::Skill, Some(expression)) => {
+                    let mut matching = directory.matching(expression);
+                    if let Some(members) = target.group.as_deref().and_then(|group| directory.group(group)) {
+                        matching.intersect_with(members);
+                    }
+                    all.union_with(&matching);
+                }
                 (TargetKind::Place | TargetKind::Skill, _) => {}
             }
         }
@@ -151,7 +175,10 @@ impl Targets {
                 (TargetKind::Place, _) => target.name == place,
                 (TargetKind::AgentGroup, _) => profile.is_some_and(|profile| profile.groups.contains(&target.name)),
                 (TargetKind::Skill, Some(expression)) => {
-                    profile.is_some_and(|profile| expression.matches(|skill| profile.level(skill)))
+                    let is_in = |profile: &AgentProfile| {
+                        target.group.as_ref().is_none_or(|group| profile.groups.contains(group))
+                    };
+                    profile.is_some_and(|profile| is_in(profile) && expression.matches(|skill| profile.level(skill)))
                 }
                 (TargetKind::Skill, None) => false,
             })

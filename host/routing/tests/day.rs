@@ -15,7 +15,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn kind(name: &str, an_hour: f64, handling: f64) -> Kind {
-    let everybody = Target { kind: TargetKind::Skill, name: "Any >= 0".to_owned() };
+    let everybody = Target::new(TargetKind::Skill, "Any >= 0");
     Kind {
         name: name.to_owned(),
         media_type: "voice".to_owned(),
@@ -110,7 +110,7 @@ fn shifts_and_wider_targets_are_kept_to() {
     bills.arrivals[8] = 40.0;
     bills.arrivals[9] = 40.0;
     bills.arrivals[12] = 40.0;
-    let billing = Target { kind: TargetKind::Skill, name: "Billing >= 3".to_owned() };
+    let billing = Target::new(TargetKind::Skill, "Billing >= 3");
     let everybody = bills.targets.remove(0).1;
     bills.targets = vec![(Duration::ZERO, vec![billing]), (seconds(30.0), everybody)];
     bills.handling = Spread::Constant(seconds(1.0));
@@ -135,7 +135,7 @@ fn what_makes_no_sense_is_refused() {
     };
     assert_eq!(refused(empty), DayError::NoTargets("empty".to_owned()));
     let mut unknown = kind("unknown", 1.0, 1.0);
-    unknown.targets[0].1 = vec![Target { kind: TargetKind::AgentGroup, name: "Nobody".to_owned() }];
+    unknown.targets[0].1 = vec![Target::new(TargetKind::AgentGroup, "Nobody")];
     assert_eq!(
         refused(unknown).to_string(),
         "the targets of `unknown`: agent group `Nobody` has no configured agent in it"

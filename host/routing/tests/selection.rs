@@ -34,7 +34,7 @@ fn state(agent: &str, ready: bool, capacity: u32, busy: u32, ready_since: i64) -
 }
 
 fn target(kind: TargetKind, name: &str) -> Target {
-    Target { kind, name: name.into() }
+    Target::new(kind, name)
 }
 
 fn submit(route: u64, priority: i32, since: i64, targets: &[Target]) -> Submit {

@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod server;
 mod sessions;
+mod simulate;
 mod submit;
 mod turns;
 mod versions;
@@ -63,6 +64,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Install(arguments) => install::install(global, arguments).await,
         Command::Publish(arguments) => publish::publish(global, arguments).await,
         Command::Options => options::options(global),
+        Command::Simulate(arguments) => simulate::simulate(global, &arguments),
         Command::Demo(arguments) => demo::demo(global, arguments).await,
         Command::Bench(arguments) => bench::bench(global, arguments).await,
     }

@@ -74,7 +74,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
 }
 
 /// Each object of an array of tables; those that lack something needed are left out (it is noted).
-fn each<T>(
+pub(super) fn each<T>(
     root: &mut Section<'_, '_>,
     notes: &Notes,
     key: &'static str,

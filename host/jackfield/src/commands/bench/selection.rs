@@ -208,7 +208,7 @@ impl Arrivals {
             media_type: MEDIA.to_owned(),
             priority,
             since,
-            targets: vec![Target { kind: TargetKind::Skill, name: text }],
+            targets: vec![Target::new(TargetKind::Skill, text)],
             deadline: None,
             deliver: true,
         };

@@ -1,0 +1,177 @@
+//! `jackfield simulate`: a day of the contact centre, passed in a moment.
+
+use jackfield_routing::{DayReport, HOURS, KindReport, WorkerReport};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value as Json, json};
+
+use crate::cli::{Global, Simulate};
+use crate::config;
+use crate::exit::Exit;
+use crate::output::{self, Progress};
+
+/// Widest bar of the chart, in characters.
+const BAR: usize = 40;
+
+/// Let it pass, and report.
+///
+/// # Errors
+/// The site or the day is wrong.
+pub fn simulate(global: &Global, arguments: &Simulate) -> anyhow::Result<Exit> {
+    let site = super::load(global)?;
+    let day = config::load_day(&arguments.day, &site)?;
+    let mut chance = StdRng::seed_from_u64(arguments.seed);
+    let mut progress = Progress::new("passed day", global.json);
+    let mut report = DayReport::default();
+    for number in 1..=arguments.days {
+        add(&mut report, day.pass(&mut || chance.random::<f64>())?);
+        progress.at(number as usize, arguments.days as usize);
+    }
+    if global.json {
+        output::line(as_json(&report).to_string())?;
+    } else {
+        show(&report, arguments.days)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// One more day.
+fn add(to: &mut DayReport, more: DayReport) {
+    if to.kinds.is_empty() {
+        *to = more;
+        return;
+    }
+    for (kind, more) in to.kinds.iter_mut().zip(more.kinds) {
+        kind.entered += more.entered;
+        kind.abandoned += more.abandoned;
+        kind.left += more.left;
+        kind.within += more.within;
+        kind.waits.extend(more.waits);
+        for (hour, more) in kind.hours.iter_mut().zip(more.hours) {
+            *hour = (hour.0 + more.0, hour.1 + more.1, hour.2 + more.2);
+        }
+    }
+    for (id, more) in more.workers {
+        let worker = to.workers.entry(id).or_default();
+        worker.handled += more.handled;
+        worker.busy += more.busy;
+        worker.there += more.there;
+    }
+}
+
+fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
+    let of = if days == 1 { "a day".to_owned() } else { format!("{days} days together") };
+    output::line(format!("What came in, in {of}, and how long it waited for an agent"))?;
+    let rows = report.kinds.iter().map(|kind| {
+        vec![
+            kind.name.clone(),
+            kind.entered.to_string(),
+            kind.waits.len().to_string(),
+            kind.abandoned.to_string(),
+            kind.left.to_string(),
+            time(kind.mean_wait()),
+            time(kind.percentile(50)),
+            time(kind.percentile(90)),
+            time(kind.percentile(99)),
+            format!("{:.1} %", kind.service_level() * 100.0),
+        ]
+    });
+    let headings =
+        ["KIND", "#ENTERED", "#ANSWERED", "#GAVE UP", "#LEFT", "#MEAN", "#P50", "#P90", "#P99", "#SERVICE LEVEL"];
+    output::line(output::table(&headings, rows))?;
+    output::line("\nWho was there")?;
+    let rows = report.workers.iter().map(|(id, worker)| {
+        vec![id.clone(), worker.handled.to_string(), time(worker.there), format!("{:.1} %", worker.occupancy() * 100.0)]
+    });
+    output::line(output::table(&["AGENT", "#HANDLED", "#THERE", "#BUSY"], rows))?;
+    output::line("\nBy the hour: what came in, and its mean wait")?;
+    for line in chart(&report.kinds) {
+        output::line(line)?;
+    }
+    Ok(())
+}
+
+/// A line for each hour in which anything came, with a bar as long as the wait.
+fn chart(kinds: &[KindReport]) -> Vec<String> {
+    let hours: Vec<(usize, usize, f64)> = (0..HOURS)
+        .map(|hour| {
+            let of_hour = kinds.iter().filter_map(|kind| kind.hours.get(hour));
+            of_hour.fold((0, 0, 0.0), |sum, more| (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2))
+        })
+        .collect();
+    let mean = |(_, answered, waits): (usize, usize, f64)| waits / answered.max(1) as f64;
+    let longest = hours.iter().map(|hour| mean(*hour)).fold(0.0, f64::max);
+    let line = |(number, hour): (usize, &(usize, usize, f64))| {
+        let wait = mean(*hour);
+        let length = if longest > 0.0 { (wait / longest * BAR as f64).round() as usize } else { 0 };
+        let unanswered = if hour.1 == 0 { "nobody answered".to_owned() } else { time(wait) };
+        format!("{number:02}:00 {:>6}  {} {unanswered}", hour.0, "█".repeat(length))
+    };
+    hours.iter().enumerate().filter(|(_, hour)| hour.0 > 0).map(line).collect()
+}
+
+/// Seconds for people.
+fn time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..120 => format!("{whole} s"),
+        120..7_200 => format!("{} min", (seconds / 60.0).round()),
+        _ => format!("{:.1} h", seconds / 3_600.0),
+    }
+}
+
+fn as_json(report: &DayReport) -> Json {
+    let kind = |kind: &KindReport| {
+        let hours = kind.hours.iter().map(|(entered, answered, waits)| {
+            json!({ "entered": entered, "answered": answered, "meanWait": waits / (*answered).max(1) as f64 })
+        });
+        json!({
+            "kind": kind.name,
+            "entered": kind.entered,
+            "answered": kind.waits.len(),
+            "gaveUp": kind.abandoned,
+            "left": kind.left,
+            "meanWait": kind.mean_wait(),
+            "p50": kind.percentile(50),
+            "p90": kind.percentile(90),
+            "p99": kind.percentile(99),
+            "serviceLevel": kind.service_level(),
+            "hours": hours.collect::<Vec<Json>>(),
+        })
+    };
+    let worker = |(id, worker): (&String, &WorkerReport)| {
+        json!({
+            "agent": id, "handled": worker.handled, "there": worker.there, "busy": worker.busy,
+            "occupancy": worker.occupancy(),
+        })
+    };
+    json!({
+        "kinds": report.kinds.iter().map(kind).collect::<Vec<Json>>(),
+        "agents": report.workers.iter().map(worker).collect::<Vec<Json>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_what_people_think_in() {
+        let told: Vec<String> = [0.0, 9.94, 65.0, 600.0, 9_000.0].into_iter().map(time).collect();
+        assert_eq!(told, ["0.0 s", "9.9 s", "65 s", "10 min", "2.5 h"]);
+    }
+
+    #[test]
+    fn the_chart_has_a_bar_for_each_hour_in_which_something_came() {
+        let mut kind = KindReport::default();
+        kind.hours[8] = (2, 2, 20.0);
+        kind.hours[9] = (4, 4, 20.0);
+        kind.hours[10] = (1, 0, 0.0);
+        let lines = chart(&[kind]);
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], format!("08:00      2  {} 10 s", "█".repeat(BAR)));
+        assert_eq!(lines[1], format!("09:00      4  {} 5.0 s", "█".repeat(BAR / 2)));
+        assert_eq!(lines[2], "10:00      1   nobody answered");
+    }
+}

@@ -53,7 +53,7 @@ impl Figure {
 
 /// Names of the benchmarks, in the order in which they run. `waiting` looks at all memory of the process, and
 /// comes before the others leave something behind.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "waiting",
     "instantiate",
     "turn",

@@ -3,7 +3,8 @@
 //! Every agent has a number, and a set of agents is a set of bits. What a skill expression or a group means is worked out
 //! once, as such a set; after that, asking whether an agent fits is looking at one bit, and asking who of those who are
 //! free fits is comparing words. Configured agents come first, in the order of their employee ids; one who is not
-//! configured, and logs in all the same, is numbered then, and has neither skills nor groups.
+//! configured, and logs in all the same, is numbered then, and has neither skills nor groups. What is configured changes
+//! as a whole; a number once given stays.
 //!
 //! Who is there at this moment is another matter (`lane`).
 
@@ -88,6 +89,38 @@ impl Directory {
         expression.select(&|skill, comparison, level| self.comparing(skill, comparison, level))
     }
 
+    /// What is configured has changed. Everybody keeps the number, also those who are not configured any more.
+    pub(crate) fn change(&mut self, to: Directory) {
+        for (_, profile) in &mut self.agents {
+            *profile = None;
+        }
+        for (id, profile) in to.agents {
+            let number = self.meet(&id);
+            if let Some((_, of)) = self.agents.get_mut(number) {
+                *of = profile;
+            }
+        }
+        self.index();
+    }
+
+    fn index(&mut self) {
+        let count = self.agents.len();
+        self.configured = AgentSet::with_capacity(count);
+        self.groups.clear();
+        self.skills.clear();
+        for (number, (_, profile)) in self.agents.iter().enumerate() {
+            let Some(profile) = profile else { continue };
+            self.configured.insert(number);
+            for group in &profile.groups {
+                let members = || AgentSet::with_capacity(count);
+                self.groups.entry(group.clone()).or_insert_with(members).insert(number);
+            }
+            for (skill, level) in &profile.skills {
+                self.skills.entry(skill.clone()).or_default().push((number, *level));
+            }
+        }
+    }
+
     fn comparing(&self, skill: &str, comparison: Comparison, level: i32) -> AgentSet {
         // Whoever does not have it has it at level 0.
         let mut set = if comparison.holds(0, level) {
@@ -105,22 +138,13 @@ impl Directory {
 impl FromIterator<(String, AgentProfile)> for Directory {
     fn from_iter<I: IntoIterator<Item = (String, AgentProfile)>>(agents: I) -> Self {
         let agents: BTreeMap<String, AgentProfile> = agents.into_iter().collect();
-        let count = agents.len();
         let mut directory = Directory::default();
-        for (number, (id, profile)) in agents.into_iter().enumerate() {
-            for group in &profile.groups {
-                let members = || AgentSet::with_capacity(count);
-                directory.groups.entry(group.clone()).or_insert_with(members).insert(number);
-            }
-            for (skill, level) in &profile.skills {
-                directory.skills.entry(skill.clone()).or_default().push((number, *level));
-            }
+        for (id, profile) in agents {
             let id = Arc::<str>::from(id);
-            directory.agents.push((id.clone(), Some(profile)));
-            directory.numbers.insert(id, number);
+            directory.numbers.insert(id.clone(), directory.agents.len());
+            directory.agents.push((id, Some(profile)));
         }
-        directory.configured = AgentSet::with_capacity(count);
-        directory.configured.insert_range(..);
+        directory.index();
         directory
     }
 }

@@ -201,6 +201,16 @@ impl Lane {
         }
     }
 
+    /// What is configured about agents has changed.
+    pub(crate) fn know_anew(&mut self, directory: &Directory) {
+        for pool in self.pools.values_mut() {
+            pool.fits = pool.targets.everybody(directory);
+        }
+        for agent in self.agents() {
+            self.sits_elsewhere(agent, directory);
+        }
+    }
+
     // ---- what waits ----
 
     /// One more waits for these.

@@ -259,7 +259,9 @@ impl<'a> Passing<'a> {
         let at_work = |worker: &Worker| AtWork { busy: vec![0; worker.capacity.len()], ..AtWork::default() };
         let there = |worker: &Worker| {
             let shifts = worker.shifts.iter().map(|(from, to)| to.saturating_sub(*from).as_secs_f64());
-            (worker.id.clone(), WorkerReport { there: shifts.sum(), ..WorkerReport::default() })
+            // Not `sum`, whose nothing is a negative one.
+            let there = shifts.fold(0.0, |all, shift| all + shift);
+            (worker.id.clone(), WorkerReport { there, ..WorkerReport::default() })
         };
         Passing {
             day,

@@ -79,30 +79,29 @@ fn kind(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Kind> {
     let media = section.required_text("media");
     let priority = section.integer("priority", i32::MIN.into(), i32::MAX.into()).map_or(0, Spanned::into_inner);
     let arrivals = arrivals(section, notes);
-    let mean = time(section, notes, "handling", Some(Duration::from_secs(5 * MINUTE)))?;
-    let handling = match section.text("handling-spread") {
-        Some(word) if word.get_ref() == "constant" => Spread::Constant(mean),
+    let mean = time(section, notes, "handling", Some(Duration::from_secs(5 * MINUTE)));
+    let is_constant = match section.text("handling-spread") {
+        Some(word) if word.get_ref() == "constant" => true,
         Some(word) if word.get_ref() != "exponential" => {
             let help = nearest_word(word.get_ref(), ["constant", "exponential"]);
-            notes.push(
-                Problem::new(word.span(), format!("`{}` is no spread", word.get_ref()), "not one of them").help(help),
-            );
-            return None;
+            let message = format!("`{}` is no spread", word.get_ref());
+            notes.push(Problem::new(word.span(), message, "not one of them").help(help));
+            false
         }
-        _ => Spread::Exponential(mean),
+        _ => false,
     };
     let patience = time(section, notes, "patience", None).map(Spread::Exponential);
-    let within = time(section, notes, "within", Some(Duration::from_secs(MINUTE)))?;
+    let within = time(section, notes, "within", Some(Duration::from_secs(MINUTE)));
     let targets = targets(section, notes);
     Some(Kind {
         name: name?.into_inner(),
         media_type: media?.into_inner(),
         priority: i32::try_from(priority).unwrap_or(0),
         arrivals,
-        handling,
+        handling: if is_constant { Spread::Constant(mean?) } else { Spread::Exponential(mean?) },
         patience,
         targets,
-        within,
+        within: within?,
     })
 }
 
@@ -131,10 +130,11 @@ fn targets(section: &mut Section<'_, '_>, notes: &Notes) -> Vec<(Duration, Vec<T
         );
         return Vec::new();
     };
-    let mut steps = Vec::new();
+    let (mut steps, mut count) = (Vec::new(), 1);
     match value.get_ref() {
         DeValue::String(_) => steps.extend(step_of(notes, Duration::ZERO, value)),
         DeValue::Array(array) => {
+            count = array.len();
             for item in array.iter() {
                 let Some(table) = item.get_ref().as_table() else {
                     steps.extend(step_of(notes, Duration::ZERO, item));
@@ -151,7 +151,8 @@ fn targets(section: &mut Section<'_, '_>, notes: &Notes) -> Vec<(Duration, Vec<T
         _ => wrong_type(notes, "targets", value, "text, or a list of { after = \"20s\", to = \"…\" }"),
     }
     steps.sort_by_key(|(after, _)| *after);
-    if steps.first().is_none_or(|(after, _)| !after.is_zero()) {
+    // A step that cannot be read was told of already.
+    if steps.len() == count && steps.first().is_none_or(|(after, _)| !after.is_zero()) {
         notes.push(Problem::new(
             value.span(),
             "there are no targets from the arrival on",

@@ -9,6 +9,7 @@ mod endings;
 mod http;
 mod http_server;
 mod journal;
+mod legacy;
 mod links;
 mod media_server;
 mod messages;

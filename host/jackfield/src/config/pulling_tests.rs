@@ -278,6 +278,17 @@ fn the_strategy_of_the_annex_handles_what_comes_from_any_view_of_the_queue() {
 }
 
 #[test]
+fn the_node_pulls_from_each_server_of_its_connections_in_both_forms() {
+    let everywhere = |name: &str, says: &str| format!("[[queue]]\nname = \"{name}\"\n{says}\n");
+    let old = everywhere("old", &orchestration("application = \"script:Triage\""));
+    let new = [everywhere("inbound", ""), view("all", "inbound", ""), submitter("all", "Triage", "")].concat();
+    let site = site(&[new, old, view("old all", "old", "")]);
+    let view = ["old all".to_owned(), "old".to_owned(), "Triage".to_owned()];
+    let expected = (vec!["Triage".to_owned()], vec![view]);
+    assert_eq!(pulls(&site, "east"), [expected.clone(), expected]);
+}
+
+#[test]
 fn cluster_id_and_application_at_cluster_leave_out_the_other_clusters() {
     let applications = "application = \"script:Triage\"\n\"application@west\" = \"script:West\"";
     let parts = [
@@ -296,6 +307,15 @@ fn cluster_id_and_application_at_cluster_leave_out_the_other_clusters() {
     assert_eq!(of_first("east"), (vec!["Triage".to_owned()], vec![view("old", "Triage")]));
     assert_eq!(of_first("west"), (vec![], vec![view("old", "West"), view("far", "West")]));
     assert_eq!(of_first(""), (vec![], vec![view("old", "Triage")]), "of no cluster");
+}
+
+#[test]
+fn the_node_is_told_which_strategies_are_disabled() {
+    let site = site(&[inbound(), legacy("Other")]);
+    let settings = node_settings(&site, |_| Endpoint::Tcp("127.0.0.1:1".into()));
+    let told: Vec<(&str, bool)> = settings.strategies.iter().map(|it| (it.name.as_str(), it.enabled)).collect();
+    assert_eq!(told, [("Triage", true), ("Other", false)]);
+    assert_eq!(settings.links[0].views[0].strategy, "Other", "it is there, to be pulled once it is enabled");
 }
 
 #[test]

@@ -28,6 +28,7 @@ name = "email"
 name = "poison"
 [[queue]]
 name = "out"
+pulled = false
 [[queue]]
 name = "orchestration_system"
 

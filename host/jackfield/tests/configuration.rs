@@ -475,11 +475,32 @@ fn errors_as_json() {
 #[test]
 fn warnings_do_not_stop_but_strict_does() {
     let folder = tempfile::tempdir().expect("a folder");
-    let text = RIGHT.replacen("name = \"orchestration_system\"", "name = \"other\"", 1);
+    let text = RIGHT.replacen("name = \"orchestration_system\"", "name = \"other\"\npulled = false", 1);
     let (code, said) = check(folder.path(), &text, &[]);
     assert_eq!(code, 0, "{said}");
     says(&said, &[": warning\n", "has no queue `orchestration_system`", "1 warning"]);
     assert_eq!(check(folder.path(), &text, &["--strict"]).0, 2);
+}
+
+#[test]
+fn check_prints_the_warnings_of_pulling_and_what_to_do_without_starting_anything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let view = "[[view]]\nname = \"all\"\nqueue = \"email.inbound\"\n";
+    let more = format!("{view}[[view]]\nname = \"more\"\nqueue = \"email.inbound\"\n[[queue]]\nname = \"parked\"\n");
+    let text =
+        RIGHT.replacen(view, &more, 1).replacen("plugin = \"triage\"", "plugin = \"triage\"\nenabled = false", 1);
+    let (code, said) = check(folder.path(), &text, &[]);
+    assert_eq!(code, 0, "{said}");
+    says(
+        &said,
+        &[
+            "nobody pulls view `more` of queue `email.inbound` of server `email_server`",
+            "nobody pulls queue `parked` of server `email_server`",
+            "say `pulled = false`",
+            "strategy `Triage` is disabled: nothing is pulled for it from view `all` of queue `email.inbound`",
+            "3 warnings",
+        ],
+    );
 }
 
 #[test]

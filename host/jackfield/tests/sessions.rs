@@ -8,7 +8,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use support::{Site, guest, json_lines, output_text};
+use support::{Running, Site, guest, json_lines, output_text};
 
 /// How long anything that is awaited may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -264,4 +264,45 @@ fn without_a_journal_there_is_nothing_to_tell() {
     let node = site.node();
     assert!(!site.path("var/journal.db").exists());
     assert!(node.terminate().success());
+}
+
+#[test]
+fn both_forms_of_pulling_and_what_is_refused_are_shown_and_told_once() {
+    let site = site();
+    // `in` names its strategy itself. `Later` has a submitter, and the account of the server does not see it.
+    let submitter = "[[submitter]]\nname = \"Triage from in\"\nview = \"all of in\"\nstrategy = \"Triage\"\n";
+    site.configure(submitter, "");
+    let application = "[queue.orchestration]\napplication = \"script:Triage\"\n";
+    site.configure("name = \"in\"\n", &format!("name = \"in\"\n{application}"));
+    site.configure("plugin = \"reduces\"\n", "plugin = \"reduces\"\naccess = [\"others\"]\n");
+    site.configure("[[tenant]]", "[[access-group]]\nname = \"others\"\n[[tenant]]");
+    assert!(said(&site, &["check", "--strict"], 0).contains("0 warnings"));
+
+    let _server = site.server();
+    let mut command = site.command(&["run", "--with-parent"]);
+    command.stderr(std::fs::File::create(site.path("node.log")).expect("a log"));
+    let mut node = Running::start(command);
+    node.wait_for_line("runs;");
+    submit(&site, "automatic.jsonl");
+    submit(&site, "automatic.jsonl");
+    let ended = until("both sessions end", || Some(finished(&site)).filter(|ended| ended.len() == 2));
+    assert!(ended.iter().all(|session| session["strategy"] == "Triage"), "{ended:?}");
+
+    let pulls = until("the other strategy rests", || {
+        let status = json_lines(&run(&site, &["sessions", "--json"]).stdout).into_iter().next()?;
+        let pulls = status["pulls"].as_array()?.clone();
+        pulls.iter().any(|pull| pull["state"] == "resting").then_some(pulls)
+    });
+    let later = pulls.iter().find(|pull| pull["strategy"] == "Later").expect("a pull");
+    let problem = "__we_error_strategy_does_not_exist (107)";
+    assert_eq!((&later["problem"], &later["queue"]), (&problem.into(), &"".into()));
+    let triage = pulls.iter().find(|pull| pull["strategy"] == "Triage").expect("a pull");
+    assert_eq!((&triage["queue"], &triage["view"]), (&"in".into(), &"all of in".into()));
+    says(&said(&site, &["sessions", "--all"], 0), &["QUEUE", "VIEW", "all of in", problem]);
+    says(&said(&site, &["queues"], 0), &["PULLED FOR", "Triage (legacy)", "Later"]);
+
+    assert!(node.stop().success());
+    let log = std::fs::read_to_string(site.path("node.log")).expect("the log");
+    assert_eq!(log.matches("a pull was refused").count(), 1, "{log}");
+    says(&log, &["server=\"main\"", "strategy=\"Later\"", "add the strategy to this server's configuration"]);
 }

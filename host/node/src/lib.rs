@@ -47,7 +47,7 @@ pub use failures::HostError;
 pub use http::check_host as check_http_host;
 pub use moves::{Fate, MoveError, MoveProgress, Moving, Tried, can_go_on};
 pub use node::{Node, SendError, StartError};
-pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings};
+pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings, ViewSettings};
 pub use status::{
     CounterStatus, JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, SessionState, SessionStatus,
     ShutdownReport,

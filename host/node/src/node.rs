@@ -16,7 +16,7 @@ use crate::card::Card;
 use crate::facts::StrategyFacts;
 use crate::http::Http;
 use crate::link::{LinkTask, Stopping};
-use crate::pulling::{Doing, PullOptions, PullScheduler};
+use crate::pulling::{Doing, PullOptions, PullScheduler, Source};
 use crate::pulls::{self, Pulls};
 use crate::recording::{Book, Way};
 use crate::recovery;
@@ -39,7 +39,7 @@ pub struct Node {
 /// Why a node does not start: its settings are wrong, or its journal cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// A link names a strategy that is not among the settings' strategies.
+    /// A link, or one of its views, names a strategy that is not among the settings' strategies.
     #[error("link `{server}` pulls for strategy `{strategy}`, which is not configured; add it to the strategies")]
     UnknownStrategy {
         /// Application name of the Interaction Server.
@@ -47,10 +47,10 @@ pub enum StartError {
         /// The name that is not there.
         strategy: String,
     },
-    /// Two links, or two strategies, have the same name, or a link names a strategy twice.
+    /// Two links, or two strategies, have the same name, or a link names a strategy or a view twice.
     #[error("{what} `{name}` is configured twice; remove one")]
     Duplicate {
-        /// `link` or `strategy`.
+        /// `link`, `strategy` or `view`.
         what: &'static str,
         /// The name.
         name: String,
@@ -84,19 +84,23 @@ impl Node {
         plugins: Arc<Plugins>,
         journal: Option<Journal>,
     ) -> Result<Node, StartError> {
-        let pairs = pairs(&settings)?;
+        let sources = sources(&settings)?;
         let options = &settings.options;
         let pull_options = PullOptions {
             max_sessions: options.max_sessions.max(1),
             pull_count: usize::try_from(options.pull_count).unwrap_or(usize::MAX).max(1),
             max_delay: options.max_pull_delay,
+            interval: options.mcr_pull_interval,
             error_rest: options.mcr_pull_after_error_timeout,
             pause_first: options.reconnect_first,
             pause_max: options.reconnect_max,
         };
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
-        let mut scheduler = PullScheduler::new(pull_options, &limits, &pairs);
+        let mut scheduler = PullScheduler::new(pull_options, &limits, sources);
         let strategies = &settings.strategies;
+        for (index, strategy) in strategies.iter().enumerate() {
+            scheduler.set_enabled(index, strategy.enabled);
+        }
         scheduler.set_plugins(
             strategies
                 .iter()
@@ -128,8 +132,9 @@ impl Node {
         let mut links = JoinSet::new();
         let mut senders = Vec::new();
         for (index, way) in ways.into_iter().zip(turns).enumerate() {
-            // One pull a strategy at a time; with as many of a connection before, not yet looked at.
-            let (sender, receiver) = mpsc::channel(2 * shared.settings.strategies.len().max(1));
+            // One pull of each source at a time; with as many of a connection before, not yet looked at.
+            let sources = shared.settings.links.get(index).map_or(0, |link| link.strategies.len() + link.views.len());
+            let (sender, receiver) = mpsc::channel(2 * sources.max(1));
             senders.push(sender);
             let agents = agents(&shared.settings);
             if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped.clone()) {
@@ -200,19 +205,24 @@ impl Node {
             .pulls
             .look(|scheduler| scheduler.status(now))
             .into_iter()
-            .map(|(link, strategy, doing, problem)| {
+            .map(|(source, doing, problem)| {
                 let (state, asked, rest) = match doing {
                     _ if stopped => (PullState::Stopped, 0, Duration::ZERO),
                     Doing::LinkDown => (PullState::LinkDown, 0, Duration::ZERO),
                     Doing::NoPlugin => (PullState::NoPlugin, 0, Duration::ZERO),
+                    Doing::Disabled => (PullState::Disabled, 0, Duration::ZERO),
                     Doing::Held => (PullState::JournalDown, 0, Duration::ZERO),
                     Doing::Asked(asked) => (PullState::Pulling, asked, Duration::ZERO),
                     Doing::Full => (PullState::Full, 0, Duration::ZERO),
                     Doing::Resting(rest) => (PullState::Resting, 0, rest),
+                    Doing::Paused(rest) => (PullState::Paused, 0, rest),
                 };
+                let view = settings.view(source);
                 PullStatus {
-                    server: settings.links.get(link).map(|link| link.server.clone()).unwrap_or_default(),
-                    strategy: settings.strategies.get(strategy).map(|s| s.name.clone()).unwrap_or_default(),
+                    server: settings.links.get(source.link).map(|link| link.server.clone()).unwrap_or_default(),
+                    strategy: settings.strategies.get(source.strategy).map(|s| s.name.clone()).unwrap_or_default(),
+                    queue: view.map(|view| view.queue.clone()).unwrap_or_default(),
+                    view: view.map(|view| view.name.clone()).unwrap_or_default(),
                     state,
                     asked,
                     rest_ms: u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
@@ -351,8 +361,8 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// Link and strategy of each pull, by index.
-fn pairs(settings: &Settings) -> Result<Vec<(usize, usize)>, StartError> {
+/// What is pulled: for each link its strategies, then its views.
+fn sources(settings: &Settings) -> Result<Vec<Source>, StartError> {
     let unique = |what, names: Vec<&String>| {
         let mut seen = HashSet::new();
         match names.into_iter().find(|name| !seen.insert(*name)) {
@@ -364,17 +374,20 @@ fn pairs(settings: &Settings) -> Result<Vec<(usize, usize)>, StartError> {
     unique("link", settings.links.iter().map(|link| &link.server).collect())?;
     let indexes: BTreeMap<&str, usize> =
         settings.strategies.iter().enumerate().map(|(index, strategy)| (strategy.name.as_str(), index)).collect();
-    let mut pairs = Vec::new();
+    let mut sources = Vec::new();
     for (link, of) in settings.links.iter().enumerate() {
         unique("strategy", of.strategies.iter().collect())?;
-        for name in &of.strategies {
-            let Some(strategy) = indexes.get(name.as_str()) else {
+        unique("view", of.views.iter().map(|view| &view.name).collect())?;
+        let strategies = of.strategies.iter().map(|name| (name, None));
+        let views = of.views.iter().enumerate().map(|(index, view)| (&view.strategy, Some(index)));
+        for (name, view) in strategies.chain(views) {
+            let Some(&strategy) = indexes.get(name.as_str()) else {
                 return Err(StartError::UnknownStrategy { server: of.server.clone(), strategy: name.clone() });
             };
-            pairs.push((link, *strategy));
+            sources.push(Source { link, strategy, view });
         }
     }
-    Ok(pairs)
+    Ok(sources)
 }
 
 fn facts(settings: &Settings) -> Vec<Arc<dyn Facts>> {

@@ -46,7 +46,7 @@ impl Pulls {
 }
 
 /// Runs until it is dropped. `links` takes each link's pulls, by index; there is room for all of them,
-/// because a (link, strategy) has one pull at a time.
+/// because what is pulled has one pull at a time.
 pub(crate) async fn run(
     pulls: Arc<Pulls>,
     links: Vec<mpsc::Sender<Pull>>,
@@ -103,12 +103,12 @@ pub(crate) async fn run(
             let now = tokio::time::Instant::now().into_std();
             let next = {
                 let mut scheduler = pulls.lock();
-                scheduler.next(now).ok_or_else(|| scheduler.wake_at())
+                scheduler.next(now).ok_or_else(|| scheduler.wake_at(now))
             };
             match next {
                 Err(wake_at) => break wake_at,
                 Ok(pull) => {
-                    let sent = links.get(pull.link).map(|link| link.try_send(pull));
+                    let sent = links.get(pull.source.link).map(|link| link.try_send(pull));
                     if !matches!(sent, Some(Ok(()))) {
                         pulls.lock().failed(pull.id, now, "the link takes no pulls", false, 1.0);
                     }

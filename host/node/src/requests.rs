@@ -288,12 +288,7 @@ impl LinkTask {
                 let session = session.clone();
                 self.settle(&session);
             }
-            Purpose::Pull(pull) => {
-                let chance = jackfield_world::chance();
-                self.shared.pulls.tell(|pulls| {
-                    pulls.failed(pull.id, self.now, "the server did not answer the pull", false, chance);
-                });
-            }
+            Purpose::Pull(pull) => self.pull_failed(*pull, &LinkError::TimedOut),
             Purpose::Probe { .. } => self.probed(),
             // A server that does not answer this is not there: the next connection starts over.
             Purpose::Reclaim => self.cut(),

@@ -126,11 +126,14 @@ impl LinkTask {
         // One that was on its way to an agent, and that our own pull took back before we asked for it.
         let (again, mut interactions): (Vec<_>, Vec<_>) =
             answer.interactions.into_iter().partition(|pulled| self.is_being_delivered(pulled));
-        let plugin = self.shared.strategy(pull.strategy).map(|strategy| strategy.plugin.clone());
+        let plugin = self.shared.strategy(pull.source.strategy).map(|strategy| strategy.plugin.clone());
         let plugin = plugin.filter(|name| self.stopping.is_none() && self.shared.plugins.get(name).is_some());
         let wanted = if plugin.is_some() { interactions.len().min(pull.count) } else { 0 };
         let counts = self.shared.pulls.tell(|pulls| pulls.answered(pull.id, self.now, wanted));
-        let surplus = interactions.split_off(if counts { wanted } else { 0 });
+        if counts.is_some_and(|counted| counted.again) {
+            self.is_pulled_again(pull);
+        }
+        let surplus = interactions.split_off(if counts.is_some() { wanted } else { 0 });
         if !surplus.is_empty() {
             tracing::debug!(server = self.server, count = surplus.len(), "giving back interactions that cannot start");
         }
@@ -146,10 +149,10 @@ impl LinkTask {
         for pulled in interactions {
             count(&self.shared.counters.pulled);
             match self.shared.plugins.start(&plugin) {
-                Some(version) => self.start(pull.strategy, version, pulled),
+                Some(version) => self.start(pull.source.strategy, version, pulled),
                 // It is tried with one session, or something happened to it at this moment.
                 None => {
-                    self.shared.pulls.tell(|pulls| pulls.session_ended(pull.strategy));
+                    self.shared.pulls.tell(|pulls| pulls.session_ended(pull.source.strategy));
                     if let Some(interaction) = pulled.interaction {
                         self.give_back_unstarted(interaction.interaction_id);
                     }

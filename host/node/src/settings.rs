@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jackfield_link::Endpoint;
 
+use crate::pulling::Source;
+
 /// Everything one node needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -31,8 +33,21 @@ pub struct LinkSettings {
     pub server: String,
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// Names of the strategies to pull from it.
+    /// Names of the strategies to pull from it (enhanced pulling).
     pub strategies: Vec<String>,
+    /// Views to pull from it, all equally (legacy pulling).
+    pub views: Vec<ViewSettings>,
+}
+
+/// A view that is pulled by its name, because its queue names the strategy (legacy pulling).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewSettings {
+    /// What the Interaction Server knows it as.
+    pub name: String,
+    /// The queue it looks at; for people.
+    pub queue: String,
+    /// The strategy whose sessions start.
+    pub strategy: String,
 }
 
 /// A routing script and the plugin that runs it.
@@ -46,6 +61,8 @@ pub struct StrategySettings {
     pub parameters: BTreeMap<String, String>,
     /// Sessions of it at once on this node; 0: as many as the node takes.
     pub max_sessions: usize,
+    /// Whether it is pulled for.
+    pub enabled: bool,
 }
 
 /// An agent as target selection sees one.
@@ -64,6 +81,8 @@ pub struct AgentSettings {
 pub struct Options {
     /// Rest of a pull after error 42, 83, 107, 108 or 109. Default 120 s, 60 to 3,600.
     pub mcr_pull_after_error_timeout: Duration,
+    /// Pause before a view is pulled again that had no more than it gave (legacy pulling). Default 1 s.
+    pub mcr_pull_interval: Duration,
     /// Sessions at once on this node, those that wait included. Default 50,000. How many of them are
     /// live is the engine's affair.
     pub max_sessions: usize,
@@ -89,10 +108,18 @@ pub struct Options {
     pub request_timeout: Duration,
 }
 
+impl Settings {
+    /// The view that is pulled by name; none: the strategy is.
+    pub(crate) fn view(&self, source: Source) -> Option<&ViewSettings> {
+        self.links.get(source.link)?.views.get(source.view?)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             mcr_pull_after_error_timeout: Duration::from_secs(120),
+            mcr_pull_interval: Duration::from_secs(1),
             max_sessions: 50_000,
             pull_count: 100,
             max_pull_delay: Duration::from_secs(10),

@@ -16,7 +16,7 @@ pub struct NodeStatus {
     pub pulling: bool,
     /// Its links, in the order of the configuration.
     pub links: Vec<LinkStatus>,
-    /// One entry for each link and strategy.
+    /// One entry for each link and what is pulled over it: its strategies, then the views that are pulled by name.
     pub pulls: Vec<PullStatus>,
     /// Running sessions, the oldest first.
     pub sessions: Vec<SessionStatus>,
@@ -58,7 +58,7 @@ pub struct LinkStatus {
     pub agents: usize,
 }
 
-/// What one strategy's pull on one link is doing.
+/// What one pull on one link is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PullState {
@@ -66,8 +66,12 @@ pub enum PullState {
     LinkDown,
     /// The plugin of the strategy is not there.
     NoPlugin,
-    /// A pull is held open at the server.
+    /// The strategy is switched off.
+    Disabled,
+    /// A pull is held open at the server; one of a view waits for its answer.
     Pulling,
+    /// A view waits for its next turn: nothing is wrong.
+    Paused,
     /// Waits for sessions to end: the node, or the strategy, has as many as it may.
     Full,
     /// Rests after an error of the server.
@@ -78,19 +82,23 @@ pub enum PullState {
     Stopped,
 }
 
-/// One strategy on one link.
+/// One strategy, or one view, on one link.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullStatus {
     /// Application name of the Interaction Server.
     pub server: String,
-    /// Name of the strategy.
+    /// Name of the strategy whose sessions start.
     pub strategy: String,
+    /// The queue whose view is pulled by name (legacy); empty: the strategy is pulled by its name (enhanced).
+    pub queue: String,
+    /// That view; empty: the server chooses among those that submitters join to the strategy.
+    pub view: String,
     /// What it is doing.
     pub state: PullState,
     /// Interactions the held pull asks for; 0: none is held.
     pub asked: usize,
-    /// Milliseconds until a rest ends; 0: it does not rest.
+    /// Milliseconds until a rest, or a pause, ends; 0: there is none.
     pub rest_ms: u64,
     /// The error it rests for, or what is wrong with the journal; empty: none.
     pub problem: String,

@@ -40,7 +40,7 @@ pub enum Warning {
     #[error("{0}")]
     View(ViewProblem),
     /// A submitter takes from a view that is not there.
-    #[error("submitter {submitter} takes from view {view}, which does not exist")]
+    #[error("submitter {submitter} takes from view {view}, which is not there, or not visible to this server")]
     SubmitterWithoutView {
         /// The submitter.
         submitter: String,
@@ -48,7 +48,7 @@ pub enum Warning {
         view: String,
     },
     /// A submitter submits to a strategy that is not there.
-    #[error("submitter {submitter} submits to strategy {strategy}, which does not exist")]
+    #[error("submitter {submitter} submits to strategy {strategy}, which is not there, or not visible to this server")]
     SubmitterWithoutStrategy {
         /// The submitter.
         submitter: String,

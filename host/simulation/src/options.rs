@@ -38,6 +38,8 @@ pub struct Options {
     pub late_frames: f64,
     /// Instances outlive their turns.
     pub live: bool,
+    /// The second queue is pulled by its view (legacy), beside the first, whose strategy is pulled.
+    pub legacy: bool,
     /// Of each way of a frame: that a fault strikes there.
     pub strikes_on_the_way: f64,
     /// Of each commit of the journal: that a fault strikes before or after it.
@@ -112,6 +114,7 @@ impl Options {
             repeated_requests: rarely(generator, 0.4),
             late_frames: rarely(generator, 1.0),
             live: generator.random_bool(0.5),
+            legacy: generator.random_bool(0.3),
             strikes_on_the_way: rarely(generator, 0.02),
             strikes_at_commits: rarely(generator, 0.05),
             strikes: if storms { generator.random_range(0..=6) } else { 0 },

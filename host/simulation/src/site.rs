@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_journal::{Entry, JournalSettings, JournalStore, MemoryJournal, SessionRow};
-use jackfield_node::{AgentSettings, LinkSettings, Node, StrategySettings};
+use jackfield_node::{AgentSettings, LinkSettings, Node, StrategySettings, ViewSettings};
 use jackfield_plugins::Plugins;
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_server::{Limits, Queue, Strategy, Submitter, Timers, View};
@@ -142,7 +142,7 @@ impl<'a> Site<'a> {
         let journal = MemoryJournal::new();
         Site {
             network: Network::new(weather.clone()),
-            server_settings: Arc::new(server_settings()),
+            server_settings: Arc::new(server_settings(weather.options.legacy)),
             store: Store::default(),
             server: None,
             disk: Disk::new(weather.clone(), journal.clone()),
@@ -291,7 +291,7 @@ impl<'a> Site<'a> {
         let (engine, plugin) = self.engine();
         let plugins = Arc::new(Plugins::default());
         plugins.insert(plugin.clone());
-        let settings = node_settings(&self.network, self.weather.options.agents);
+        let settings = node_settings(&self.network, &self.weather.options);
         let opened = match self.disk.open() {
             Ok(opened) => opened,
             Err(error) => return self.weather.ledger().wrong(format!("the journal does not open: {error}")),
@@ -396,7 +396,12 @@ fn plan(weather: &Weather, ends: &[char]) -> String {
 
 const QUEUES: [&str; 2] = ["first", "second"];
 
-fn server_settings() -> jackfield_server::Settings {
+/// Those whose strategies are pulled, and those whose views are. Queue, view and strategy have one name.
+fn split(legacy: bool) -> (&'static [&'static str], &'static [&'static str]) {
+    QUEUES.split_at(if legacy { 1 } else { QUEUES.len() })
+}
+
+fn server_settings(legacy: bool) -> jackfield_server::Settings {
     let queues = QUEUES.into_iter().chain(["poison", ORCHESTRATION_SYSTEM]);
     jackfield_server::Settings {
         name: "server".into(),
@@ -407,9 +412,10 @@ fn server_settings() -> jackfield_server::Settings {
             .into_iter()
             .map(|name| View { name: name.into(), queue: name.into(), condition: String::new(), order: String::new() })
             .collect(),
-        submitters: QUEUES
-            .into_iter()
-            .map(|name| Submitter {
+        submitters: split(legacy)
+            .0
+            .iter()
+            .map(|&name| Submitter {
                 name: name.into(),
                 view: name.into(),
                 strategy: name.into(),
@@ -431,25 +437,31 @@ fn server_settings() -> jackfield_server::Settings {
     }
 }
 
-fn node_settings(network: &Network, agents: u64) -> jackfield_node::Settings {
+fn node_settings(network: &Network, options: &Options) -> jackfield_node::Settings {
     let strategies = QUEUES.into_iter().map(|name| StrategySettings {
         name: name.into(),
         plugin: "simulated".into(),
         parameters: BTreeMap::new(),
         max_sessions: 0,
+        enabled: true,
     });
-    let agents = (0..agents).map(|number| AgentSettings {
+    let agents = (0..options.agents).map(|number| AgentSettings {
         id: format!("agent_{number}"),
         skills: BTreeMap::from([(EMAIL.to_owned(), 5)]),
         groups: vec!["everyone".into()],
     });
+    let (enhanced, legacy) = split(options.legacy);
     jackfield_node::Settings {
         name: NODE.into(),
         cluster: String::new(),
         links: vec![LinkSettings {
             server: "server".into(),
             endpoint: network.endpoint(NODE),
-            strategies: QUEUES.into_iter().map(str::to_owned).collect(),
+            strategies: enhanced.iter().map(|&name| name.into()).collect(),
+            views: legacy
+                .iter()
+                .map(|&name| ViewSettings { name: name.into(), queue: name.into(), strategy: name.into() })
+                .collect(),
         }],
         strategies: strategies.collect(),
         agents: agents.collect(),

@@ -75,7 +75,8 @@ fn load(global: &Global) -> anyhow::Result<Site> {
     let (site, warnings) = config::load(&global.site)?;
     for warning in warnings.all() {
         let (line, column) = warnings.position(warning.span.start);
-        tracing::warn!(file = %global.site.display(), line, column, "{}", warning.message);
+        let to_do = warning.help.as_deref();
+        tracing::warn!(file = %global.site.display(), line, column, to_do, "{}", warning.message);
     }
     Ok(site)
 }

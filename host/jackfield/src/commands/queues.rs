@@ -8,7 +8,7 @@ use jackfield_protocol::v1::{ClientType, EventServerStatus, RequestServerStatus}
 use serde_json::{Value as Json, json};
 
 use crate::cli::{Global, Queues};
-use crate::config::Server;
+use crate::config::{Form, Server, Site};
 use crate::exit::Exit;
 use crate::{connect, output, signals, text};
 
@@ -23,14 +23,14 @@ pub async fn queues(global: &Global, arguments: Queues) -> anyhow::Result<Exit> 
     let site = super::load(global)?;
     let servers = connect::servers(&site, &arguments.servers)?;
     if !arguments.watch {
-        return show(global, &servers, false).await;
+        return show(global, &site, &servers, false).await;
     }
     let stop = signals::stop_token(global.with_parent)?;
     loop {
         // A server that is away now may be back at the next look.
         let shown = tokio::select! {
             () = stop.cancelled() => return Ok(Exit::Done),
-            shown = show(global, &servers, std::io::stdout().is_terminal()) => shown,
+            shown = show(global, &site, &servers, std::io::stdout().is_terminal()) => shown,
         };
         if let Err(error) = shown {
             output::complain(&format!("{error:#}"));
@@ -42,7 +42,7 @@ pub async fn queues(global: &Global, arguments: Queues) -> anyhow::Result<Exit> 
     }
 }
 
-async fn show(global: &Global, servers: &[&Server], clear: bool) -> anyhow::Result<Exit> {
+async fn show(global: &Global, site: &Site, servers: &[&Server], clear: bool) -> anyhow::Result<Exit> {
     let mut statuses = Vec::new();
     let mut failures = Vec::new();
     for server in servers {
@@ -58,10 +58,10 @@ async fn show(global: &Global, servers: &[&Server], clear: bool) -> anyhow::Resu
     }
     if global.json {
         for (name, status) in &statuses {
-            output::line(as_json(name, status).to_string())?;
+            output::line(as_json(site, name, status).to_string())?;
         }
     } else {
-        let shown = table(&statuses);
+        let shown = table(site, &statuses);
         output::line(if clear { format!("{CLEAR}{shown}") } else { shown })?;
     }
     for error in &failures {
@@ -85,7 +85,7 @@ pub async fn status(server: &Server) -> anyhow::Result<EventServerStatus> {
     }
 }
 
-fn table(statuses: &[(&str, EventServerStatus)]) -> String {
+fn table(site: &Site, statuses: &[(&str, EventServerStatus)]) -> String {
     let now = connect::now_ms();
     let mut rows = Vec::new();
     for (name, status) in statuses {
@@ -94,10 +94,20 @@ fn table(statuses: &[(&str, EventServerStatus)]) -> String {
                 if queue.oldest_received_at > 0 { text::time(now - queue.oldest_received_at) } else { String::new() };
             let counts = [queue.waiting, queue.routing, queue.handling, queue.workbin].map(|count| count.to_string());
             let [waiting, routing, handling, workbin] = counts;
-            rows.push(vec![(*name).to_owned(), queue.queue.clone(), waiting, routing, handling, workbin, oldest]);
+            let pulled_for = pulled_for(site, name, &queue.queue);
+            rows.push(vec![
+                (*name).to_owned(),
+                queue.queue.clone(),
+                waiting,
+                routing,
+                handling,
+                workbin,
+                oldest,
+                pulled_for,
+            ]);
         }
     }
-    let headings = ["SERVER", "QUEUE", "#WAITING", "#ROUTING", "#HANDLING", "#WORKBIN", "#OLDEST"];
+    let headings = ["SERVER", "QUEUE", "#WAITING", "#ROUTING", "#HANDLING", "#WORKBIN", "#OLDEST", "PULLED FOR"];
     let mut shown = output::table(&headings, rows);
     shown.push('\n');
     for (name, status) in statuses {
@@ -113,7 +123,39 @@ fn table(statuses: &[(&str, EventServerStatus)]) -> String {
     shown
 }
 
-fn as_json(name: &str, status: &EventServerStatus) -> Json {
+/// The strategies that the queue is pulled for, whatever cluster does: as this site says, which the server does not
+/// know of views that are pulled by name.
+fn pulled_for(site: &Site, server: &str, queue: &str) -> String {
+    let mut strategies: Vec<String> = Vec::new();
+    for join in site.joins() {
+        if join.queue.is_on(server) && join.queue.name.get_ref() == queue {
+            let strategy = match join.form {
+                Form::Enhanced(_) => join.strategy.get_ref().clone(),
+                Form::Legacy(_) => format!("{} (legacy)", join.strategy.get_ref()),
+            };
+            if !strategies.contains(&strategy) {
+                strategies.push(strategy);
+            }
+        }
+    }
+    strategies.join(", ")
+}
+
+fn pulled_for_as_json(site: &Site, server: &str, queue: &str) -> Json {
+    let joins = site.joins().into_iter();
+    let joins = joins.filter(|join| join.queue.is_on(server) && join.queue.name.get_ref() == queue);
+    let joins = joins.map(|join| {
+        json!({
+            "view": join.view.name.get_ref(),
+            "strategy": join.strategy.get_ref(),
+            "form": join.form.word(),
+            "cluster": join.form.cluster().map(|cluster| cluster.get_ref()),
+        })
+    });
+    joins.collect()
+}
+
+fn as_json(site: &Site, name: &str, status: &EventServerStatus) -> Json {
     let queues: Vec<Json> = status
         .queues
         .iter()
@@ -125,6 +167,7 @@ fn as_json(name: &str, status: &EventServerStatus) -> Json {
                 "handling": queue.handling,
                 "workbin": queue.workbin,
                 "oldestReceivedAt": (queue.oldest_received_at > 0).then_some(queue.oldest_received_at),
+                "pulledFor": pulled_for_as_json(site, name, &queue.queue),
             })
         })
         .collect();

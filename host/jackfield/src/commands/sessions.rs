@@ -37,13 +37,19 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
                 [vec![field(row, "server"), state], counts.into()].concat()
             },
         )?;
-        show(&status, "pulls", &["STRATEGY", "LINK", "STATE", "#ASKED FOR", "#RESTS FOR", "PROBLEM"], |row| {
-            let rest = row.get("restMs").and_then(Json::as_i64).unwrap_or(0);
-            let rest = if rest > 0 { text::time(rest) } else { String::new() };
-            let [strategy, server] = ["strategy", "server"].map(|key| field(row, key));
-            let state = field(row, "state").replace('_', " ");
-            vec![strategy, server, state, field(row, "asked"), rest, field(row, "problem")]
-        })?;
+        // A strategy that is pulled by its own name has no queue here: which ones, submitters say.
+        show(
+            &status,
+            "pulls",
+            &["STRATEGY", "LINK", "QUEUE", "VIEW", "STATE", "#ASKED FOR", "#RESTS FOR", "PROBLEM"],
+            |row| {
+                let rest = row.get("restMs").and_then(Json::as_i64).unwrap_or(0);
+                let rest = if rest > 0 { text::time(rest) } else { String::new() };
+                let names = ["strategy", "server", "queue", "view"].map(|key| field(row, key));
+                let state = field(row, "state").replace('_', " ");
+                [names.as_slice(), &[state, field(row, "asked"), rest, field(row, "problem")]].concat()
+            },
+        )?;
         if let Some(journal) = status.get("journal").filter(|journal| !journal.is_null()) {
             let problem = field(journal, "problem");
             let state = if problem.is_empty() { "records".to_owned() } else { format!("WAITS: {problem}") };

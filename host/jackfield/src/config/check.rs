@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 
-use super::model::Site;
+use super::model::{Access, Site};
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
 use super::section::{Notes, Text};
@@ -54,6 +54,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[media-type]]", site.media_types.iter().map(|object| &object.name), notes);
     unique("[[agent]]", site.agents.iter().map(|object| &object.id), notes);
     unique("[[custom-property]]", site.custom_properties.iter().map(|object| &object.name), notes);
+    unique("[[access-group]]", site.access_groups.iter().map(|object| &object.name), notes);
     unique("[[trusted-key]]", site.trusted_keys.iter().map(|object| &object.name), notes);
 }
 
@@ -115,6 +116,10 @@ fn references(site: &Site, notes: &Notes) {
         views.must_have(&submitter.view, notes);
         strategies.must_have(&submitter.strategy, notes);
     }
+    for application in site.queues.iter().flat_map(|queue| &queue.applications) {
+        strategies.must_have(&application.strategy, notes);
+    }
+    access_groups(site, notes);
     for agent in &site.agents {
         if let Some(place) = &agent.place {
             places.must_have(place, notes);
@@ -137,31 +142,30 @@ fn rules(site: &Site, notes: &Notes) {
     connections(site, notes);
     plugins(site, notes);
     signatures(site, notes);
-    for submitter in &site.submitters {
-        let view = site.views.iter().find(|view| view.name.get_ref() == submitter.view.get_ref());
-        if let Some(view) = view.filter(|view| view.queue.get_ref() == ORCHESTRATION_SYSTEM) {
-            notes.push(
-                Problem::new(
-                    submitter.view.span(),
-                    format!("no strategy may take from queue `{ORCHESTRATION_SYSTEM}`"),
-                    "this view looks at it",
-                )
-                .related(view.queue.span(), "here")
-                .help("the nodes clean this queue up themselves; let the submitter take from another one"),
-            );
-        }
+}
+
+fn access_groups(site: &Site, notes: &Notes) {
+    let groups = Names::new("access group", site.access_groups.iter().map(|object| &object.name));
+    let of_queues = site.queues.iter().map(|object| &object.access);
+    let accesses = of_queues
+        .chain(site.views.iter().map(|object| &object.access))
+        .chain(site.submitters.iter().map(|object| &object.access))
+        .chain(site.strategies.iter().map(|object| &object.access));
+    for group in accesses.filter_map(Access::as_ref).flatten() {
+        groups.must_have(group, notes);
     }
-    for strategy in &site.strategies {
-        let used = site.submitters.iter().any(|submitter| submitter.strategy.get_ref() == strategy.name.get_ref());
-        if !used {
+    let accounts = || site.servers.iter().filter_map(|server| server.account.as_ref()).map(|account| account.get_ref());
+    for (group, member) in site.access_groups.iter().flat_map(|group| group.members.iter().map(move |it| (group, it))) {
+        if !accounts().any(|account| account == member.get_ref()) {
+            let message = format!(
+                "member `{}` of access group `{}` is no server's account",
+                member.get_ref(),
+                group.name.get_ref()
+            );
             notes.push(
-                Problem::new(
-                    strategy.name.span(),
-                    format!("no submitter takes interactions for strategy `{}`", strategy.name.get_ref()),
-                    "never runs",
-                )
-                .help("add a [[submitter]] that names it")
-                .warning(),
+                Problem::new(member.span(), message, "sees nothing of this site")
+                    .help(nearest_word(member.get_ref(), accounts().map(String::as_str)))
+                    .warning(),
             );
         }
     }
@@ -276,7 +280,7 @@ fn connections(site: &Site, notes: &Notes) {
     let poison = application.options.text(Owner::Application, "orchestration", "poison-queue");
     for name in &application.connections {
         let Some(server) = site.server(name.get_ref()) else { continue };
-        let has = |queue: &str| site.has_queue(server.name.get_ref(), queue);
+        let has = |queue: &str| site.sees_queue(server, queue);
         if !has(&poison) {
             let span = application.option_spans.get("poison-queue").cloned().unwrap_or_else(|| name.span());
             let queues = site.queues.iter().filter(|queue| queue.is_on(server.name.get_ref()));

@@ -1,7 +1,7 @@
 //! The site, from `jackfield.toml`.
 //!
 //! Reading has three steps: every object by itself (`objects`), then what objects say about each other
-//! (`check`), then the settings each crate is given (`settings`). Problems of all steps are gathered
+//! (`check`, and about pulling `pulling`), then the settings each crate is given (`settings`). Problems of all steps are gathered
 //! and reported together, each with its place in the file. Options are defined once, in `options`, and what
 //! objects set of them is in `values`.
 
@@ -12,6 +12,7 @@ mod model;
 mod objects;
 pub mod options;
 mod problem;
+mod pulling;
 mod section;
 mod settings;
 mod values;
@@ -23,6 +24,7 @@ pub use checked_text::{CheckedText, check_text};
 pub use day::load_day;
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
+pub use pulling::Form;
 pub use settings::{
     engine_beside, engine_settings, folder_settings, journal_settings, node_settings, policies, server_settings,
     vouching,
@@ -89,6 +91,7 @@ fn gather(path: &Path, text: &str, with_views: bool) -> Result<(Site, Problems),
     let notes = Notes::default();
     let site = objects::read(path, text, &notes);
     check::check(&site, &notes);
+    pulling::check(&site, &notes);
     if with_views {
         views::check(&site, text, &notes);
     }

@@ -51,6 +51,8 @@ pub struct Site {
     pub agents: Vec<Agent>,
     /// `[[custom-property]]`
     pub custom_properties: Vec<CustomProperty>,
+    /// `[[access-group]]`: who sees what.
+    pub access_groups: Vec<AccessGroup>,
     /// `[[trusted-key]]`: whose signatures of plugins count.
     pub trusted_keys: Vec<TrustedKey>,
     /// `[list.<list>.<item>]`: list, item, key, value.
@@ -119,6 +121,8 @@ pub struct Server {
     pub store: PathBuf,
     /// Where the store stands.
     pub store_span: Range<usize>,
+    /// Whom it acts as: what this account does not see does not exist for it.
+    pub account: Option<Text>,
     /// What `[server.options.*]` sets.
     pub options: OptionValues,
 }
@@ -154,6 +158,33 @@ pub struct Queue {
     pub name: Text,
     /// Interaction Servers that have it; empty: all.
     pub servers: Vec<Text>,
+    /// `[queue.orchestration]`: the strategies its views are pulled for (legacy pulling).
+    pub applications: Vec<QueueApplication>,
+    /// False: no strategy takes from it, and nobody is to wonder.
+    pub pulled: bool,
+    /// Who sees it.
+    pub access: Access,
+}
+
+/// `application`, or `application@<cluster>`, of a queue.
+#[derive(Clone, Debug)]
+pub struct QueueApplication {
+    /// The cluster whose nodes it is for; none: those of clusters the queue does not name.
+    pub cluster: Option<Text>,
+    /// The strategy.
+    pub strategy: Text,
+}
+
+/// Access groups whose members see an object; none: everybody does.
+pub type Access = Option<Vec<Text>>;
+
+/// An access group.
+#[derive(Clone, Debug)]
+pub struct AccessGroup {
+    /// Its name.
+    pub name: Text,
+    /// Accounts.
+    pub members: Vec<Text>,
 }
 
 /// A view.
@@ -167,6 +198,10 @@ pub struct View {
     pub condition: Text,
     /// In which order; empty: the default.
     pub order: Text,
+    /// False: no strategy takes from it, and nobody is to wonder.
+    pub pulled: bool,
+    /// Who sees it.
+    pub access: Access,
 }
 
 /// A submitter.
@@ -183,7 +218,9 @@ pub struct Submitter {
     /// Interactions with routers at once; 0: no limit.
     pub max_interactions: u32,
     /// Only routers of this cluster.
-    pub cluster_id: Option<String>,
+    pub cluster_id: Option<Text>,
+    /// Who sees it.
+    pub access: Access,
 }
 
 /// A routing script.
@@ -201,6 +238,8 @@ pub struct Strategy {
     pub max_interactions: u32,
     /// What `facts.parameter` answers.
     pub parameters: BTreeMap<String, String>,
+    /// Who sees it.
+    pub access: Access,
 }
 
 /// What is said of one plugin; whatever it leaves out is as `[application.options.strategy]` says.
@@ -272,9 +311,23 @@ impl Site {
         self.queues.iter().any(|queue| queue.name.get_ref() == name && queue.is_on(server))
     }
 
+    /// Whether `server` has the queue `name`, and its account sees it.
+    pub fn sees_queue(&self, server: &Server, name: &str) -> bool {
+        let mut queues = self.queues.iter().filter(|queue| queue.name.get_ref() == name);
+        queues.any(|queue| queue.is_on(server.name.get_ref()) && self.is_visible(&queue.access, server))
+    }
+
     /// The Interaction Servers that have the queue `name`.
     pub fn servers_of_queue(&self, name: &str) -> Vec<&Server> {
         self.servers.iter().filter(|server| self.has_queue(server.name.get_ref(), name)).collect()
+    }
+
+    /// Whether the account of `server` sees an object (guide, *Pulling Interactions*).
+    pub fn is_visible(&self, access: &Access, server: &Server) -> bool {
+        let Some(groups) = access else { return true };
+        let Some(account) = &server.account else { return false };
+        let members = self.access_groups.iter().filter(|group| groups.iter().any(|name| is_same(name, &group.name)));
+        members.flat_map(|group| &group.members).any(|member| is_same(member, account))
     }
 
     /// Number of the tenant `name`; the first tenant's where none is named.
@@ -300,6 +353,10 @@ impl Site {
         let folder = self.application.options.text(Owner::Application, "plugins", "code-cache");
         (folder != "off").then(|| self.application.data.join(folder))
     }
+}
+
+fn is_same(one: &Text, other: &Text) -> bool {
+    one.get_ref() == other.get_ref()
 }
 
 impl Queue {

@@ -10,8 +10,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::model::{
-    Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, Server, Site, Strategy, Submitter,
-    Switch, Tenant, TrustedKey, View,
+    Access, AccessGroup, Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, QueueApplication,
+    Server, Site, Strategy, Submitter, Switch, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -53,7 +53,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.servers = each(&mut root, notes, "server", "[[server]]", |section| server(section, folder, notes));
     site.media_servers =
         each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, folder, notes));
-    site.queues = each(&mut root, notes, "queue", "[[queue]]", queue);
+    site.queues = each(&mut root, notes, "queue", "[[queue]]", |section| queue(section, notes));
     site.views = each(&mut root, notes, "view", "[[view]]", view);
     site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
     site.strategies = each(&mut root, notes, "strategy", "[[strategy]]", strategy);
@@ -66,6 +66,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
     site.custom_properties =
         each(&mut root, notes, "custom-property", "[[custom-property]]", |section| custom_property(section, notes));
+    site.access_groups = each(&mut root, notes, "access-group", "[[access-group]]", access_group);
     site.trusted_keys =
         each(&mut root, notes, "trusted-key", "[[trusted-key]]", |section| trusted_key(section, folder, notes));
     site.lists = lists(&mut root, notes);
@@ -150,6 +151,7 @@ fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option
     let port = section.required_integer("port", 1, i64::from(u16::MAX));
     let embedded = section.flag("embedded", true);
     let store = section.required_text("store");
+    let account = section.text("account");
     let options = option_values(section, Owner::Server, notes, &mut BTreeMap::new());
     let file = store.as_ref().and_then(|store| {
         let file = store.get_ref().strip_prefix("sqlite:").filter(|file| !file.is_empty());
@@ -173,6 +175,7 @@ fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option
         embedded,
         store: file.map(|file| folder.join(file)).unwrap_or_default(),
         store_span: store.as_ref().map_or(span, Spanned::span),
+        account,
         options,
     })
 }
@@ -188,11 +191,63 @@ fn media_server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> 
     Some(MediaServer { name: name?, server: server?, media: media?, maildir: folder.join(maildir?.into_inner()) })
 }
 
-fn queue(section: &mut Section<'_, '_>) -> Option<Queue> {
+fn queue(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Queue> {
     let name = section.required_text("name");
     let mut servers = section.texts("servers");
     servers.extend(section.text("server"));
-    Some(Queue { name: name?, servers })
+    let applications = queue_applications(section, notes);
+    let pulled = section.flag("pulled", true);
+    let access = access(section);
+    Some(Queue { name: name?, servers, applications, pulled, access })
+}
+
+/// The section `Orchestration` of the annex of a queue: `application` and `application@<cluster>`, each of which
+/// names a strategy in the field's form, `script:<strategy>`.
+fn queue_applications(section: &mut Section<'_, '_>, notes: &Notes) -> Vec<QueueApplication> {
+    let mut applications = Vec::new();
+    for (key, value) in section.entries("orchestration") {
+        let word: &str = key.get_ref();
+        let cluster = word.strip_prefix("application@").filter(|cluster| !cluster.is_empty());
+        if cluster.is_none() && word != "application" {
+            let message = format!("unknown key `{word}` in [queue.orchestration]");
+            let help = "write application = \"script:<strategy>\", or \"application@<cluster>\" = ... for one cluster";
+            notes.push(Problem::new(key.span(), message, "not a key of this section").help(help));
+            continue;
+        }
+        let Some(text) = value.get_ref().as_str() else {
+            wrong_type(notes, word, value, "text, such as \"script:Triage\"");
+            continue;
+        };
+        let is_document = ["file:", "http:", "https:"].iter().any(|scheme| text.starts_with(scheme));
+        match text.strip_prefix("script:").filter(|strategy| !strategy.is_empty()) {
+            Some(strategy) => applications.push(QueueApplication {
+                cluster: cluster.map(|cluster| Spanned::new(key.span(), cluster.to_owned())),
+                strategy: Spanned::new(value.span(), strategy.to_owned()),
+            }),
+            None if is_document => notes.push(
+                Problem::new(value.span(), format!("`{word}` names a document"), "documents are not run").help(
+                    "make a plugin of the document, add a [[strategy]] that runs it, and write \"script:<strategy>\"",
+                ),
+            ),
+            None => notes.push(
+                Problem::new(value.span(), format!("`{text}` is no application that is known"), "not `script:...`")
+                    .help("write \"script:<strategy>\", with the name of a [[strategy]]"),
+            ),
+        }
+    }
+    applications
+}
+
+/// Who sees the object; `access = []` is nobody.
+fn access(section: &mut Section<'_, '_>) -> Access {
+    section.value("access")?;
+    Some(section.texts("access"))
+}
+
+fn access_group(section: &mut Section<'_, '_>) -> Option<AccessGroup> {
+    let name = section.required_text("name");
+    let members = section.texts("members");
+    Some(AccessGroup { name: name?, members })
 }
 
 fn view(section: &mut Section<'_, '_>) -> Option<View> {
@@ -201,7 +256,9 @@ fn view(section: &mut Section<'_, '_>) -> Option<View> {
     let queue = section.required_text("queue");
     let condition = section.text("condition").unwrap_or_else(nothing);
     let order = section.text("order").unwrap_or_else(nothing);
-    Some(View { name: name?, queue: queue?, condition, order })
+    let pulled = section.flag("pulled", true);
+    let access = access(section);
+    Some(View { name: name?, queue: queue?, condition, order, pulled, access })
 }
 
 fn submitter(section: &mut Section<'_, '_>) -> Option<Submitter> {
@@ -210,7 +267,8 @@ fn submitter(section: &mut Section<'_, '_>) -> Option<Submitter> {
     let strategy = section.required_text("strategy");
     let priority = section.integer("priority", i64::from(i32::MIN), i64::from(i32::MAX));
     let max_interactions = section.integer("max-interactions", 0, i64::from(u32::MAX));
-    let cluster_id = section.text("cluster-id").map(Spanned::into_inner);
+    let cluster_id = section.text("cluster-id");
+    let access = access(section);
     Some(Submitter {
         name: name?,
         view: view?,
@@ -218,6 +276,7 @@ fn submitter(section: &mut Section<'_, '_>) -> Option<Submitter> {
         priority: priority.and_then(|number| i32::try_from(number.into_inner()).ok()).unwrap_or(0),
         max_interactions: max_interactions.and_then(|number| u32::try_from(number.into_inner()).ok()).unwrap_or(0),
         cluster_id,
+        access,
     })
 }
 
@@ -228,6 +287,7 @@ fn strategy(section: &mut Section<'_, '_>) -> Option<Strategy> {
     let max_sessions = section.integer("max-sessions", 0, i64::from(u32::MAX));
     let max_interactions = section.integer("max-interactions", 0, i64::from(u32::MAX));
     let parameters = section.map("parameters").into_iter().map(|(name, value)| (name.into_inner(), value)).collect();
+    let access = access(section);
     Some(Strategy {
         name: name?,
         plugin: plugin?,
@@ -235,6 +295,7 @@ fn strategy(section: &mut Section<'_, '_>) -> Option<Strategy> {
         max_sessions: max_sessions.and_then(|number| usize::try_from(number.into_inner()).ok()).unwrap_or(0),
         max_interactions: max_interactions.and_then(|number| u32::try_from(number.into_inner()).ok()).unwrap_or(0),
         parameters,
+        access,
     })
 }
 

@@ -158,7 +158,15 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "mcr-pull-after-error-timeout",
         (120, 60, 3_600, Seconds),
-        "How long the pull for a strategy rests at one Interaction Server after error 42, 83, 107, 108 or 109.",
+        "How long the pull for a strategy, or of a view, rests at one Interaction Server after error 42, 83, 107, 108 or 109.",
+    ),
+    // Name and default as recalled (reference page, *Options*), not as confirmed; the range is ours.
+    integer(
+        Application,
+        "orchestration",
+        "mcr-pull-interval",
+        (1_000, 100, 600_000, Milliseconds),
+        "Legacy pulling: how long before a view is pulled again that had no more than it gave.",
     ),
     integer(
         Application,

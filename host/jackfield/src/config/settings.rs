@@ -1,29 +1,33 @@
 //! From the site to what each crate is told: settings of a server, of the node, of the engine.
 
 use jackfield_link::Endpoint;
-use jackfield_node::{AgentSettings, LinkSettings, StrategySettings};
+use jackfield_node::{AgentSettings, LinkSettings, StrategySettings, ViewSettings};
 use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
-use super::model::{Server, Site};
+use super::model::{Access, Server, Site};
 use super::options::Owner;
+use super::pulling::{Form, pulled_by};
 use super::values::OptionValues;
 
-/// What one Interaction Server is told: the objects that concern it and no others.
+/// What one Interaction Server is told: the objects that concern it and that its account sees, and no others. What
+/// becomes of a pull that needs one of the others is in the table of `jackfield_server`'s pulls.
 pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
     let name = of.name.get_ref();
+    let sees = |access: &Access| site.is_visible(access, of);
     let views: Vec<_> = site.views.iter().filter(|view| site.has_queue(name, view.queue.get_ref())).collect();
     let submitters: Vec<_> = site
         .submitters
         .iter()
         .filter(|submitter| views.iter().any(|view| view.name.get_ref() == submitter.view.get_ref()))
         .collect();
-    // Permissions in the field's words: a strategy with no submitter here is not visible here.
+    // A strategy with no submitter here does not concern this server.
     let strategies = site
         .strategies
         .iter()
-        .filter(|strategy| submitters.iter().any(|submitter| submitter.strategy.get_ref() == strategy.name.get_ref()));
+        .filter(|strategy| submitters.iter().any(|submitter| submitter.strategy.get_ref() == strategy.name.get_ref()))
+        .filter(|strategy| sees(&strategy.access));
     let texts = |texts: &[super::section::Text]| texts.iter().map(|text| text.get_ref().clone()).collect();
     server::Settings {
         name: name.clone(),
@@ -39,7 +43,7 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
         queues: site
             .queues
             .iter()
-            .filter(|queue| queue.is_on(name))
+            .filter(|queue| queue.is_on(name) && sees(&queue.access))
             .map(|queue| server::Queue { name: queue.name.get_ref().clone() })
             .collect(),
         strategies: strategies
@@ -51,17 +55,19 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
             .collect(),
         submitters: submitters
             .iter()
+            .filter(|submitter| sees(&submitter.access))
             .map(|submitter| server::Submitter {
                 name: submitter.name.get_ref().clone(),
                 view: submitter.view.get_ref().clone(),
                 strategy: submitter.strategy.get_ref().clone(),
                 priority: submitter.priority,
                 max_interactions: submitter.max_interactions,
-                cluster_id: submitter.cluster_id.clone(),
+                cluster_id: submitter.cluster_id.as_ref().map(|cluster| cluster.get_ref().clone()),
             })
             .collect(),
         views: views
             .iter()
+            .filter(|view| sees(&view.access))
             .map(|view| server::View {
                 name: view.name.get_ref().clone(),
                 queue: view.queue.get_ref().clone(),
@@ -128,18 +134,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
     jackfield_node::Settings {
         name: application.name.clone(),
         cluster: application.cluster.clone(),
-        links: connected
-            .map(|server| LinkSettings {
-                server: server.name.get_ref().clone(),
-                endpoint: endpoint(server),
-                strategies: server_settings(site, server)
-                    .strategies
-                    .into_iter()
-                    .filter(|strategy| strategy.enabled)
-                    .map(|strategy| strategy.name)
-                    .collect(),
-            })
-            .collect(),
+        links: connected.map(|server| link_settings(site, server, endpoint(server))).collect(),
         strategies: site
             .strategies
             .iter()
@@ -148,6 +143,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
                 plugin: strategy.plugin.get_ref().clone(),
                 parameters: strategy.parameters.clone(),
                 max_sessions: strategy.max_sessions,
+                enabled: strategy.enabled,
             })
             .collect(),
         agents: site
@@ -168,11 +164,36 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
     }
 }
 
+/// What the node pulls from a server: whatever is joined there for its cluster. Whether the server sees it, the server
+/// says (guide, *Interaction Server Error Messages*).
+fn link_settings(site: &Site, server: &Server, endpoint: Endpoint) -> LinkSettings {
+    let name = server.name.get_ref();
+    let joins = pulled_by(site, name, &site.application.cluster);
+    let is_enhanced = |strategy: &str| {
+        joins.iter().any(|join| matches!(join.form, Form::Enhanced(_)) && join.strategy.get_ref() == strategy)
+    };
+    let strategies = site.strategies.iter().map(|strategy| strategy.name.get_ref().clone());
+    let legacy = joins.iter().filter(|join| matches!(join.form, Form::Legacy(_)));
+    LinkSettings {
+        server: name.clone(),
+        endpoint,
+        strategies: strategies.filter(|strategy| is_enhanced(strategy)).collect(),
+        views: legacy
+            .map(|join| ViewSettings {
+                name: join.view.name.get_ref().clone(),
+                queue: join.view.queue.get_ref().clone(),
+                strategy: join.strategy.get_ref().clone(),
+            })
+            .collect(),
+    }
+}
+
 fn node_options(options: &OptionValues) -> jackfield_node::Options {
     let duration = |name| options.duration(Owner::Application, "orchestration", name);
     let number = |name| u32::try_from(options.integer(Owner::Application, "orchestration", name)).unwrap_or(1);
     jackfield_node::Options {
         mcr_pull_after_error_timeout: duration("mcr-pull-after-error-timeout"),
+        mcr_pull_interval: duration("mcr-pull-interval"),
         max_sessions: options.count(Owner::Application, "orchestration", "max-sessions"),
         pull_count: number("pull-count"),
         max_pull_delay: duration("max-pull-delay"),

@@ -10,6 +10,7 @@ mod http;
 mod http_server;
 mod https;
 mod journal;
+mod legacy;
 mod links;
 mod media_server;
 mod messages;

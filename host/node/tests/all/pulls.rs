@@ -21,7 +21,7 @@ async fn a_strategy_without_its_plugin_is_not_pulled_until_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strategy_the_server_does_not_know_rests_alone() {
+async fn after_error_107_only_that_strategy_rests_and_others_go_on() {
     let site = Site::open("email", &["obeys"], true);
     let (engine, plugins) = plugins(&["obeys", "waits"]).await;
     let node = start(settings(&[&site], &["obeys", "waits"]), engine, plugins).await;

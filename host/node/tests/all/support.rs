@@ -13,7 +13,7 @@ use std::time::Duration;
 use jackfield_journal::{Journal, JournalSettings, SqliteJournal};
 use jackfield_link::{Client, Endpoint, InProcess};
 use jackfield_node::{
-    AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, ShutdownReport, StrategySettings,
+    AgentSettings, LinkSettings, Node, Options, SessionStatus, Settings, ShutdownReport, StrategySettings, ViewSettings,
 };
 use jackfield_plugins::Plugins;
 use jackfield_protocol::v1::event::Message as Event;
@@ -137,6 +137,8 @@ pub async fn add_plugin(engine: &Engine, plugins: &Plugins, name: &str) {
 pub struct Site {
     pub name: String,
     settings: jackfield_server::Settings,
+    /// Its settings are odd on purpose.
+    may_warn: bool,
     folder: tempfile::TempDir,
     current: Arc<Mutex<Option<Server>>>,
     connections: mpsc::Sender<DuplexStream>,
@@ -179,10 +181,29 @@ impl Site {
     }
 
     pub fn open_with(name: &str, strategies: &[&str], poison: bool, timers: Timers) -> Site {
+        let mut site = Site::closed(name, strategies, poison, |settings| settings.timers = timers);
+        site.may_warn = false;
+        site.start();
+        site
+    }
+
+    /// With settings that are changed before the server is opened, which may warn of them.
+    pub fn open_as(name: &str, strategies: &[&str], change: impl FnOnce(&mut jackfield_server::Settings)) -> Site {
+        let site = Site::closed(name, strategies, true, change);
+        site.start();
+        site
+    }
+
+    fn closed(
+        name: &str,
+        strategies: &[&str],
+        poison: bool,
+        change: impl FnOnce(&mut jackfield_server::Settings),
+    ) -> Site {
         let mut queues = vec!["done".to_owned(), "orchestration_system".to_owned()];
         queues.extend(poison.then(|| "poison".to_owned()));
         queues.extend(strategies.iter().map(|strategy| format!("inbound.{strategy}")));
-        let settings = jackfield_server::Settings {
+        let mut settings = jackfield_server::Settings {
             name: name.into(),
             tenant_id: 1,
             media_types: Vec::new(),
@@ -215,14 +236,16 @@ impl Site {
             agents: Vec::new(),
             places: Vec::new(),
             custom_properties: Vec::new(),
-            timers,
+            timers: Timers::default(),
             limits: Limits::default(),
         };
+        change(&mut settings);
         let (connections, mut incoming) = mpsc::channel::<DuplexStream>(8);
         let current: Arc<Mutex<Option<Server>>> = Arc::default();
         let site = Site {
             name: name.into(),
             settings,
+            may_warn: true,
             folder: tempfile::tempdir().expect("a folder"),
             current: current.clone(),
             connections,
@@ -242,14 +265,13 @@ impl Site {
                 }
             }
         });
-        site.start();
         site
     }
 
     pub fn start(&self) {
         let store = SqliteStore::open(&self.folder.path().join("store.db")).expect("a store");
         let (server, warnings) = Server::open(self.settings.clone(), Box::new(store)).expect("a server");
-        assert!(warnings.is_empty(), "{warnings:?}");
+        assert!(self.may_warn || warnings.is_empty(), "{warnings:?}");
         *self.current.lock().expect("nobody panics") = Some(server);
     }
 
@@ -479,6 +501,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
                 server: site.name.clone(),
                 endpoint: site.endpoint(),
                 strategies: strategies.iter().map(|name| (*name).into()).collect(),
+                views: Vec::new(),
             })
             .collect(),
         strategies: strategies
@@ -488,6 +511,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
                 plugin: (*name).into(),
                 parameters: Default::default(),
                 max_sessions: 0,
+                enabled: true,
             })
             .collect(),
         agents: ["anna", "boris"]
@@ -502,6 +526,11 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
             ..Options::default()
         },
     }
+}
+
+/// The view of `queue`, which has one of `Site`'s, to be pulled for `strategy`.
+pub fn view_of(queue: &str, strategy: &str) -> ViewSettings {
+    ViewSettings { name: format!("view.{queue}"), queue: format!("inbound.{queue}"), strategy: strategy.into() }
 }
 
 /// The session that runs for this interaction.

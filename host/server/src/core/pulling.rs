@@ -2,7 +2,22 @@
 //!
 //! A strategy's submitters are asked by priority, each within its own limit and the strategy's, and
 //! only those a router's cluster may pull. Held pulls are looked at once at the end of a burst of
-//! inputs, and only where something they wait for has changed; first come, first served.
+//! inputs, and only where something they wait for has changed; first come, first served. A view that is pulled by its
+//! name is on nobody's account: limits and clusters are of submitters and strategies.
+//!
+//! What the account of the server does not see, or what is not configured, is not in its [`Settings`]. A pull that
+//! needs it is refused (guide, *Interaction Server Error Messages*):
+//!
+//! | what is not there, or wrong                                  | a pull by strategy | a pull by view |
+//! | ------------------------------------------------------------ | ------------------ | -------------- |
+//! | the strategy                                                 | 107                |                |
+//! | the strategy is disabled                                     | 109                |                |
+//! | its submitters, or all are for other clusters                | 108                |                |
+//! | the view, or the views of all those submitters               | 108                | 42             |
+//! | the queue of the view, or of the only views that are there   | 83                 | 83             |
+//! | the condition or order of the view, or of all that are there | 83                 | 83             |
+//!
+//! 42 is about a view that the request itself names. A strategy with one view that can be used is served.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -119,7 +134,8 @@ impl Strategies {
             joined.sort_by_key(|submitter| std::cmp::Reverse(submitter.priority));
             for submitter in &joined {
                 match views.queue_of(&submitter.view) {
-                    Some(queue) => by_queue.entry(queue.into()).or_default().push(all.len()),
+                    // Of a queue that is not there, the view says so.
+                    Some(queue) => by_queue.get_mut(queue).into_iter().for_each(|of| of.push(all.len())),
                     None => warnings.push(Warning::SubmitterWithoutView {
                         submitter: submitter.name.clone(),
                         view: submitter.view.clone(),
@@ -259,7 +275,8 @@ impl Core {
                 self.hold_pull(client, reference_id, &strategy, count, request.ignore_hold, request.max_delay_ms)
             }
             Some(What::View(view)) => {
-                let holder = self.puller(client)?;
+                checks::optional_name("the strategy", &request.for_strategy)?;
+                let holder = self.puller(client, &request.for_strategy)?;
                 let Core { views, keeping, now, .. } = self;
                 // Taking nothing asks whether the view is good.
                 let count = if keeping.pulls_wait() { 0 } else { count };
@@ -274,7 +291,7 @@ impl Core {
                 if by_ids.interaction_ids.len() > usize::try_from(PULL_COUNT).unwrap_or(usize::MAX) {
                     return Err(ErrorCode::BadRequest.with(format!("more than {PULL_COUNT} interaction ids")));
                 }
-                let holder = self.puller(client)?;
+                let holder = self.puller(client, "")?;
                 let whom = self.whom(client);
                 let mut taken = Vec::new();
                 for id in &by_ids.interaction_ids {
@@ -292,11 +309,11 @@ impl Core {
         }
     }
 
-    /// Who holds what this client pulls.
-    fn puller(&self, client: ClientId) -> Result<Holder, RequestError> {
+    /// Who holds what this client pulls; a router says for which strategy, where it does not say it by the pull itself.
+    fn puller(&self, client: ClientId, strategy: &str) -> Result<Holder, RequestError> {
         match self.client_type(client) {
             ClientType::AgentApplication => Ok(Holder::Agent { client, agent: self.agent_of(client)? }),
-            _ => Ok(Holder::Router { client, strategy: None }),
+            _ => Ok(Holder::Router { client, strategy: (!strategy.is_empty()).then(|| strategy.into()) }),
         }
     }
 
@@ -346,6 +363,8 @@ impl Core {
             // Taking nothing asks whether the view is good.
             match self.views.take(&submitter.view, 0, false, self.now.wall, &|_| false) {
                 Ok(_) => return Ok(()),
+                // A submitter of a view that is not there joins none.
+                Err(error) if error.known() == Some(ErrorCode::UnknownView) => {}
                 Err(error) => refusal = error,
             }
         }

@@ -9,6 +9,7 @@ mod model;
 mod placing;
 mod pulling;
 mod reclaim;
+mod refusals;
 mod sequences;
 mod services;
 mod world;

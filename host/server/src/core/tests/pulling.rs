@@ -1,4 +1,4 @@
-//! Pulls: held, by priority, within limits, by view, by id; and what is refused.
+//! Pulls: held, by priority, within limits, by view, by id; and what is refused (also `refusals`).
 
 use jackfield_protocol::v1::event::Message as EventMessage;
 use jackfield_protocol::v1::request::Message as RequestMessage;
@@ -14,7 +14,7 @@ fn world() -> (World, u64, u64) {
 }
 
 #[test]
-fn a_held_pull_is_answered_when_work_comes() {
+fn pulled_by_the_name_of_the_strategy_the_server_holds_the_pull_until_there_is_work() {
     let (mut world, media, router) = world();
     let held = world.send(router, "", pull_strategy("Triage", 5));
     world.settle();
@@ -66,7 +66,7 @@ fn a_cancelled_pull_is_answered_with_nothing() {
 }
 
 #[test]
-fn limits_of_submitter_and_strategy_hold_and_room_wakes_a_pull() {
+fn maximum_interactions_limit_each_strategy_and_each_submitter_and_room_wakes_a_pull() {
     let (mut world, media, router) = world();
     for _ in 0..4 {
         world.submit(media, "inbound", 0);
@@ -107,7 +107,7 @@ fn pulls_are_served_first_come_first_served_and_a_clients_pulls_go_with_it() {
 }
 
 #[test]
-fn a_cluster_id_lets_only_that_cluster_pull() {
+fn a_cluster_id_lets_only_the_nodes_of_that_cluster_pull() {
     let (mut world, media, router) = world();
     let id = world.submit(media, "second", 0);
     assert_eq!(world.refused(router, pull_strategy("Second", 1)), 108);
@@ -118,19 +118,30 @@ fn a_cluster_id_lets_only_that_cluster_pull() {
 }
 
 #[test]
-fn the_guides_errors() {
+fn the_server_sets_different_priorities_for_different_kinds_of_interactions() {
+    let mut settings = site();
+    settings.views[0].condition = "media_type = 'chat'".into();
+    settings.views[1].condition = "media_type = 'email'".into();
+    let mut world = World::of(settings);
+    let (media, router) = (world.client(ClientType::MediaServer), world.client(ClientType::RoutingEngine));
+    let kinds = ["email", "chat", "email", "chat"];
+    let sent = kinds.map(|kind| {
+        let RequestMessage::Submit(request) = submit("inbound", 0) else { unreachable!() };
+        world.done(media, RequestMessage::Submit(RequestSubmit { media_type: kind.into(), ..request }))
+    });
+    // The submitter of chats has the higher priority; within a kind the view's order counts.
+    let pulled: Vec<String> = (0..4).flat_map(|_| world.pulled(router, pull_strategy("Triage", 1))).collect();
+    assert_eq!(pulled, [1, 3, 0, 2].map(|index: usize| sent[index].clone()));
+}
+
+#[test]
+fn a_view_that_is_pulled_by_its_name_is_on_nobodys_account() {
     let (mut world, media, router) = world();
-    assert_eq!(world.refused(router, pull_view("nothing", 1)), 42);
-    assert_eq!(world.refused(router, pull_strategy("Gone", 1)), 42);
-    assert_eq!(world.refused(router, pull_view("bad", 1)), 83);
-    assert_eq!(world.refused(router, pull_strategy("Bad", 1)), 83);
-    assert_eq!(world.refused(router, pull_strategy("Nobody", 1)), 107);
-    assert_eq!(world.refused(router, pull_strategy("Alone", 1)), 108);
-    assert_eq!(world.refused(router, pull_strategy("Off", 1)), 109);
-    assert_eq!(world.refused(router, stop("0000000000000000")), 43);
-    assert_eq!(world.refused(router, properties("0000000000000000")), 43);
-    assert_eq!(world.refused(media, pull_strategy("Triage", 1)), 1002);
-    assert_eq!(world.refused(router, pull_view("all", 1_001)), 1000);
+    let sent: Vec<String> = (0..7).map(|_| world.submit(media, "inbound", 0)).collect();
+    assert_eq!(world.pulled(router, pull_view("all", 6)), sent[..6], "more than strategy and submitter may have");
+    assert_eq!(world.pulled(router, pull_strategy("Triage", 6)), sent[6..], "whose room is all there");
+    // It is answered at once, where there is nothing, too.
+    assert_eq!(world.pulled(router, pull_view("all", 6)), Vec::<String>::new());
 }
 
 #[test]

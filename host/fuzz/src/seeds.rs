@@ -9,10 +9,10 @@ use jackfield_protocol::v1::{Answer3rdServer, Event};
 use jackfield_protocol::v1::{
     ClientFrame, EventAck, EventError, KeyValueList, MediaCapacity, PullByIds, Request, Request3rdServer,
     RequestAccept, RequestAgentLogin, RequestCancelPull, RequestChangeProperties, RequestDeliver,
-    RequestDistributeEvent, RequestGetInteractionProperties, RequestGetWorkbinContent, RequestPlaceInQueue,
-    RequestPlaceInWorkbin, RequestPull, RequestReadyForMedia, RequestReclaim, RequestReject, RequestServerStatus,
-    RequestStopProcessing, RequestSubmit, RequestUnregisterClient, ServerFrame, Workbin, event, request_deliver,
-    request_pull,
+    RequestDistributeEvent, RequestFindInteractions, RequestGetInteractionProperties, RequestGetWorkbinContent,
+    RequestPlaceInQueue, RequestPlaceInWorkbin, RequestPull, RequestReadyForMedia, RequestReclaim, RequestReject,
+    RequestServerStatus, RequestStopProcessing, RequestSubmit, RequestUnregisterClient, ServerFrame, Workbin, event,
+    request_deliver, request_pull,
 };
 use prost::Message;
 
@@ -143,6 +143,10 @@ fn frames() -> Vec<Seed> {
             }),
         ),
         (ROUTER, Ask::Reclaim(RequestReclaim { interaction_ids: vec![id(), "i2".into()], more: false })),
+        (
+            ROUTER,
+            Ask::FindInteractions(RequestFindInteractions { queue: "other".into(), after: "i0".into(), count: 1 }),
+        ),
         (ROUTER, pull(request_pull::What::View("all".into()))),
         (ROUTER, Ask::UnregisterClient(RequestUnregisterClient {})),
     ];

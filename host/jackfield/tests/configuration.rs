@@ -478,7 +478,7 @@ fn warnings_do_not_stop_but_strict_does() {
     let text = RIGHT.replacen("name = \"orchestration_system\"", "name = \"other\"\npulled = false", 1);
     let (code, said) = check(folder.path(), &text, &[]);
     assert_eq!(code, 0, "{said}");
-    says(&said, &[": warning\n", "has no queue `orchestration_system`", "1 warning"]);
+    says(&said, &[": warning\n", "tenant `Environment` has no queue `orchestration_system` on server", "1 warning"]);
     assert_eq!(check(folder.path(), &text, &["--strict"]).0, 2);
 }
 

@@ -113,6 +113,11 @@ impl Link {
         up.ok().and_then(|client| client.clone())
     }
 
+    /// Stops connecting, and closes the connection; does not wait for it.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Closes the connection and stops connecting; returns when that is done.
     pub async fn close(&self) {
         self.stop.cancel();

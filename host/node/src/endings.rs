@@ -4,7 +4,7 @@
 //! still holds then goes back to its queue, with its place in line. When the session failed (a trap, a
 //! limit, an error, or an end with the interaction still in hand) the interaction's failures are
 //! counted in its user data, and at `poison_limit` it goes into the poison queue instead, with the
-//! reason. A session the node itself ended has not failed.
+//! reason. A session the node itself ended has not failed, and neither has one that was told of a loss.
 //!
 //! Only then its end is recorded. When the node dies before that, the session is found again, fails
 //! again, and its interaction is given back again. The count has a key of its own, so that it is one
@@ -73,7 +73,8 @@ impl LinkTask {
             EndReason::Finished => LEFT_BEHIND.to_owned(),
             reason => reason.to_string(),
         };
-        let failed = !running.stopping && (end.reason.is_failure() || end.reason == EndReason::Finished);
+        let failed =
+            !running.stopping && !running.is_excused && (end.reason.is_failure() || end.reason == EndReason::Finished);
         running.card.set_state(SessionState::Ending);
         let strategy = running.card.strategy;
         let held: Vec<(String, i32)> = running.held.iter().map(|held| (held.id.to_string(), held.failures)).collect();
@@ -202,7 +203,7 @@ impl LinkTask {
         let Some(end) = running.end else { return self.shared.plugins.left(&plugin) };
         let (plugins, counters) = (&self.shared.plugins, &self.shared.counters);
         match &end.reason {
-            EndReason::Finished if !running.settling || running.stopping => {
+            EndReason::Finished if !running.settling || running.stopping || running.is_excused => {
                 count(&counters.finished);
                 plugins.ended(&plugin, None);
                 if self.stopping.is_some() {
@@ -231,7 +232,7 @@ impl LinkTask {
         }
         if self.shared.book.is_some() {
             let (shared, card) = (self.shared.clone(), running.card);
-            let left_behind = running.settling && !running.stopping;
+            let left_behind = running.settling && !running.stopping && !running.is_excused;
             self.recordings.push(Box::pin(async move {
                 if let Some(book) = &shared.book {
                     book.end(&shared, card.clone(), *end, left_behind).await;

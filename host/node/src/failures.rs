@@ -37,8 +37,8 @@ macro_rules! host_errors {
 }
 
 host_errors! {
-    /// The link to the Interaction Server went down, and the request cannot be asked again. Requests are
-    /// asked again when the link is up, and interactions reclaimed: at present no strategy gets this.
+    /// The link to the Interaction Server was down for longer than `link-down-timeout`; the description says
+    /// whether the request may have been done before.
     LinkDown = 2000, "link_down";
     /// Target selection found nobody in time, or a server did not answer in time.
     Timeout = 2001, "timeout";

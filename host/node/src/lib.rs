@@ -18,6 +18,7 @@
 mod by_id;
 mod card;
 mod changes;
+mod clean_up;
 mod endings;
 mod facts;
 mod failures;

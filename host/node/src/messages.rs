@@ -1,11 +1,8 @@
-//! Messages made by media servers (ESP create and send), and the clean-up of `orchestration_system`
-//! (guide, *Orchestration Default Interaction Queue*).
+//! Messages made by media servers: ESP create and send (guide, *Orchestration Default Interaction Queue*).
 //!
 //! A message without a queue is created with Queue = `orchestration_system`; when the answer brings
 //! its interaction's id, it is sent at once. The media server has submitted that interaction into
-//! `orchestration_system` by then; the owner key in its user data says whose it is, and its node pulls
-//! it by id and stops it. The node hears of it from the reporting, or, when it was submitted while the link
-//! was down, from the answer to the message that is asked for again.
+//! `orchestration_system` by then; the owner key in its user data says whose it is to take away (`clean_up`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,25 +10,21 @@ use std::time::Duration;
 use jackfield_link::LinkError;
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
-use jackfield_protocol::v1::{
-    EventReporting, KeyValueList, PullByIds, Request3rdServer, RequestPull, RequestStopProcessing, key_value::Value,
-    request_pull::What,
-};
+use jackfield_protocol::v1::{KeyValueList, Request3rdServer};
 use jackfield_protocol::{ORCHESTRATION_SYSTEM, OWNER_KEY_PREFIX};
 use jackfield_strategy::contract::{Failure, Message, MessageType, Outcome};
 
 use crate::link::LinkTask;
-use crate::requests::{Purpose, Then, failure, key_values, service_outcome};
+use crate::requests::{Then, failure, key_values, service_outcome};
 use crate::sessions::MessageServer;
-use crate::shared::count;
 
 /// A step of making a message.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Create; `send`: and then send it. `again`: it may have been created over an earlier connection.
-    Create { server: MessageServer, send: bool, owner: KeyValueList, again: bool },
+    /// Create; `send`: and then send it.
+    Create { server: MessageServer, send: bool, owner: KeyValueList },
     /// Send what was just created.
-    SendCreated { interaction: String, again: bool },
+    SendCreated { interaction: String },
     /// Send what was created earlier.
     Send,
 }
@@ -53,7 +46,7 @@ impl LinkTask {
         let owner = self.owner(session, related.as_deref());
         let ask = esp(&server, "Create", pairs, owner.clone(), related.unwrap_or_default());
         self.asks_service(session, request, MESSAGE_WITHIN);
-        let then = Then::Message(Step::Create { server, send: queue.is_none(), owner, again: !self.phase.is_up() });
+        let then = Then::Message(Step::Create { server, send: queue.is_none(), owner });
         self.ask(session, request, ask, "", then, MESSAGE_WITHIN);
         Ok(())
     }
@@ -95,14 +88,8 @@ impl LinkTask {
         };
         match step {
             Step::Send => Some(Ok(Outcome::Done)),
-            Step::SendCreated { interaction, again } => {
-                if again {
-                    // Nobody told us when it was submitted.
-                    self.take_away(interaction.clone());
-                }
-                Some(Ok(Outcome::MessageCreated(interaction)))
-            }
-            Step::Create { server, send, owner, again } => {
+            Step::SendCreated { interaction } => Some(Ok(Outcome::MessageCreated(interaction))),
+            Step::Create { server, send, owner } => {
                 let interaction = parameters.text("InteractionId").unwrap_or_default().to_owned();
                 if interaction.is_empty() {
                     // The media server made no interaction: there is nothing to send by its id.
@@ -116,7 +103,7 @@ impl LinkTask {
                 }
                 let pairs = KeyValueList::default().with("InteractionId", interaction.as_str());
                 let ask = esp(&server, "Send", pairs, owner, interaction.clone());
-                let then = Then::Message(Step::SendCreated { interaction, again });
+                let then = Then::Message(Step::SendCreated { interaction });
                 self.ask(session, request, ask, ":send", then, MESSAGE_WITHIN);
                 None
             }
@@ -133,57 +120,6 @@ impl LinkTask {
             KeyValueList::default().with("Session", &**session).with("Node", settings.name.as_str()).with("Url", "");
         KeyValueList::default().with(format!("{OWNER_KEY_PREFIX}{}:{interaction}", settings.cluster), owner)
     }
-
-    /// An interaction was submitted into `orchestration_system`: when it is ours, it goes.
-    pub(crate) fn clean_up(&mut self, event: EventReporting) {
-        let settings = &self.shared.settings;
-        if !event.data.is_some_and(|data| is_owner(&data, &settings.cluster, &settings.name)) {
-            return;
-        }
-        self.take_away(event.interaction_id);
-    }
-
-    /// Takes one of ours out of `orchestration_system`.
-    fn take_away(&mut self, interaction: String) {
-        let pull = RequestPull {
-            what: Some(What::ByIds(PullByIds { interaction_ids: vec![interaction.clone()] })),
-            count: 1,
-            reason: "clean-up".to_owned(),
-            ..Default::default()
-        };
-        self.send(Ask::Pull(pull), String::new(), Purpose::CleanUp { interaction, pulled: false }, None);
-    }
-
-    pub(crate) fn clean_up_answer(&mut self, interaction: String, pulled: bool, answer: Result<Answer, LinkError>) {
-        match answer {
-            Ok(Answer::PulledInteractions(answer)) if !answer.interactions.is_empty() => {
-                let stop = RequestStopProcessing {
-                    interaction_id: interaction.clone(),
-                    reason: "cleaned up from orchestration_system".to_owned(),
-                };
-                let purpose = Purpose::CleanUp { interaction, pulled: true };
-                self.send(Ask::StopProcessing(stop), String::new(), purpose, None);
-            }
-            Ok(Answer::Ack(_)) if pulled => count(&self.shared.counters.cleaned_up),
-            // Somebody was faster.
-            Ok(_) => {}
-            Err(error) => tracing::warn!(
-                server = self.server,
-                interaction,
-                %error,
-                "an interaction in orchestration_system could not be cleaned up"
-            ),
-        }
-    }
-}
-
-/// Whether the owner key in this user data names this node.
-fn is_owner(data: &KeyValueList, cluster: &str, node: &str) -> bool {
-    data.pairs.iter().any(|pair| {
-        let ours = pair.key.strip_prefix(OWNER_KEY_PREFIX).and_then(|rest| rest.strip_prefix(cluster));
-        ours.is_some_and(|rest| rest.starts_with(':'))
-            && matches!(&pair.value, Some(Value::List(owner)) if owner.text("Node") == Some(node))
-    })
 }
 
 fn esp(
@@ -222,23 +158,5 @@ fn type_name(message_type: MessageType) -> &'static str {
         MessageType::OutboundCollaborationInvite => "outbound_collaboration_invite",
         MessageType::Redirect => "redirect",
         MessageType::Forwarded => "forwarded",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_owner_key_names_cluster_and_node() {
-        let owner = |cluster: &str, node: &str| {
-            let list = KeyValueList::default().with("Session", "s").with("Node", node).with("Url", "");
-            KeyValueList::default().with("Subject", "x").with(format!("ORSI:{cluster}:0000000000000001"), list)
-        };
-        assert!(is_owner(&owner("east", "node_1"), "east", "node_1"));
-        assert!(is_owner(&owner("", "node_1"), "", "node_1"));
-        assert!(!is_owner(&owner("east", "node_2"), "east", "node_1"));
-        assert!(!is_owner(&owner("eastern", "node_1"), "east", "node_1"));
-        assert!(!is_owner(&KeyValueList::default().with("ORSI:east:1", "node_1"), "east", "node_1"));
     }
 }

@@ -183,6 +183,7 @@ impl Node {
                     interactions: board.interactions.load(Ordering::Relaxed),
                     waiting_for_target: board.waiting.load(Ordering::Relaxed),
                     agents: board.agents.load(Ordering::Relaxed),
+                    lacks_orchestration_system: board.lacks_orchestration_system.load(Ordering::Relaxed),
                 })
                 .collect(),
             pulls: self.pull_status(),

@@ -4,8 +4,10 @@
 //!
 //! 1. *Probing.* What the server remembers is asked again with its keys. We hold nothing yet, so an
 //!    acknowledgement says that it was done over the connection before, and anything else that it was not.
-//! 2. *Reclaiming.* What sessions still hold is asked for. What another has by now is lost to its session;
-//!    what an agent has is delivered, where it was on its way there.
+//! 2. *Reclaiming.* What sessions still hold is asked for. Of what the server has kept for this node sessions
+//!    hear nothing. What it had taken back by then, because the loss was too long, and has for us all the same,
+//!    the session hears to be lost and to be there again. What another has is lost to its session; what an agent
+//!    has is delivered, where it was on its way there.
 //! 3. *Resuming.* Everything that still has no outcome is carried out, in order.
 //! 4. Only then new interactions are pulled.
 //!
@@ -20,9 +22,9 @@ use jackfield_protocol::limits::PULL_COUNT;
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::not_reclaimed::State;
 use jackfield_protocol::v1::request::Message as Ask;
-use jackfield_protocol::v1::{EventReclaimed, Interaction, NotReclaimed, RequestReclaim};
-use jackfield_strategy::Request;
-use jackfield_strategy::contract::{Destination, Outcome, RouteRequest, Routed, TargetType};
+use jackfield_protocol::v1::{EventReclaimed, Interaction, InteractionState, NotReclaimed, RequestReclaim};
+use jackfield_strategy::contract::{self, Destination, Outcome, RouteRequest, Routed, TargetType};
+use jackfield_strategy::{Request, SessionEvent};
 
 use crate::failures::HostError;
 use crate::link::LinkTask;
@@ -69,7 +71,7 @@ impl LinkTask {
     }
 
     /// Requests without an outcome, the oldest session's first.
-    fn pending(&self, which: impl Fn(&Request) -> bool) -> VecDeque<(Arc<str>, u64)> {
+    pub(crate) fn pending(&self, which: impl Fn(&Request) -> bool) -> VecDeque<(Arc<str>, u64)> {
         let mut sessions: Vec<&Running> = self.sessions.values().map(Box::as_ref).collect();
         // Ids sort by time.
         sessions.sort_unstable_by(|one, other| one.card.id.cmp(&other.card.id));
@@ -209,13 +211,17 @@ impl LinkTask {
     }
 
     fn reclaimed(&mut self, reclaimed: EventReclaimed) {
-        let EventReclaimed { interactions, not_reclaimed, invited, .. } = reclaimed;
+        let EventReclaimed { interactions, not_reclaimed, invited, taken_back, .. } = reclaimed;
         for interaction in interactions {
             let is_invited = invited.contains(&interaction.interaction_id);
             if !is_invited && self.was_moved(&interaction) {
                 continue;
             }
             let id = interaction.interaction_id.clone();
+            if taken_back.contains(&id) {
+                self.regained(interaction);
+                continue;
+            }
             self.show_change(interaction);
             if is_invited {
                 self.is_invited(&id);
@@ -231,6 +237,23 @@ impl LinkTask {
                 self.lost(&interaction_id, &format!("the link was down, and {reason} by now"));
             }
         }
+    }
+
+    /// The server had taken it back and offered it to all who pull, and it is ours again.
+    fn regained(&mut self, mut interaction: Interaction) {
+        interaction.set_state(InteractionState::Routing);
+        let interaction = contract::interaction(interaction, None);
+        let held = self.names.hold(&interaction);
+        let Some(running) = self.holder(&interaction.id) else { return };
+        running.is_excused = true;
+        if let Some(before) = running.held_mut(&interaction.id) {
+            *before = held;
+        }
+        let lost = SessionEvent::InteractionNotControlled {
+            interaction: interaction.id.clone(),
+            reason: "the link was down, and the interaction server took it back".to_owned(),
+        };
+        running.tell_all([lost, SessionEvent::InteractionPresent(Box::new(interaction))]);
     }
 
     /// It waited in another queue than the one we had it from: somebody has put it there meanwhile, and it
@@ -280,6 +303,7 @@ impl LinkTask {
 
     fn is_back(&mut self) {
         self.phase = Phase::Up;
+        self.link_waits.end();
         let ended = self.sessions.values().filter(|running| running.end.is_some());
         let mut ended: Vec<Arc<str>> = ended.map(|running| running.card.id.clone()).collect();
         ended.sort_unstable();

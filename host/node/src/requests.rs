@@ -6,7 +6,7 @@
 //! is there when the link comes up is asked again (`reclaim`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jackfield_link::LinkError;
 use jackfield_protocol::v1::event::Message as Answer;
@@ -18,8 +18,9 @@ use jackfield_protocol::v1::{
 use jackfield_strategy::contract::{self, Destination, Failure, Outcome};
 use jackfield_strategy::{Pending, Request, SessionEvent, Turn};
 
+use crate::clean_up::Asked;
 use crate::failures::{HostError, refused};
-use crate::link::LinkTask;
+use crate::link::{LinkTask, Overdue};
 use crate::messages::Step;
 use crate::pulling::Pull;
 use crate::reclaim::Phase;
@@ -32,8 +33,8 @@ const SERVICE_WITHIN: Duration = Duration::from_secs(30);
 /// Why something was sent, and so what its answer means.
 #[derive(Debug)]
 pub(crate) enum Purpose {
-    /// The reporting subscription; whether it includes `orchestration_system`.
-    Reporting { with_clean_up: bool },
+    /// The reporting subscription.
+    Reporting,
     /// A held pull.
     Pull(Pull),
     /// The end of a held pull, at a shutdown.
@@ -52,8 +53,8 @@ pub(crate) enum Purpose {
     TakeBack { interaction: String, number: u64 },
     /// What a session left behind goes back to its queue, or aside (`endings`).
     Leave { session: Option<Arc<str>>, interaction: String, how: Leaving },
-    /// An interaction in `orchestration_system` that is ours to remove (`messages`).
-    CleanUp { interaction: String, pulled: bool },
+    /// What is in `orchestration_system` (`clean_up`).
+    CleanUp(Asked),
 }
 
 /// What a strategy's request becomes once it is answered well.
@@ -89,17 +90,60 @@ impl LinkTask {
     pub(crate) fn turn(&mut self, turn: Turn) {
         let asked_at = turn.clock.wall_ms();
         for (request, what) in turn.requests {
-            let Some(running) = self.sessions.get(&turn.session) else { return };
+            let Some(running) = self.sessions.get_mut(&turn.session) else { return };
             let needs_no_link = matches!(what, Request::SendEvent { .. } | Request::Fetch(_));
+            let waits_for_the_link = waits_for_the_link(&what);
             running.card.asked(request, Pending { request: what, asked_at });
             match &mut self.phase {
-                Phase::Up => self.carry_out(&turn.session, request),
+                Phase::Up => {
+                    running.is_excused = false;
+                    self.carry_out(&turn.session, request);
+                }
                 _ if needs_no_link => self.carry_out(&turn.session, request),
                 // After what was asked before.
                 Phase::Resuming { todo } => todo.push_back((turn.session.clone(), request)),
                 // Asked once the link is up.
-                Phase::Down | Phase::Probing { .. } | Phase::Reclaiming { .. } => {}
+                Phase::Down | Phase::Probing { .. } | Phase::Reclaiming { .. } => {
+                    if waits_for_the_link {
+                        self.link_waits.ask(self.now, &turn.session, request);
+                    }
+                }
             }
+        }
+    }
+
+    /// When the next request has waited for the link for too long.
+    pub(crate) fn link_waits_until(&self) -> Option<Instant> {
+        self.may_give_up().then(|| self.link_waits.next(self.shared.settings.options.link_down_timeout))?
+    }
+
+    /// Nothing that strategies asked for is under way.
+    fn may_give_up(&self) -> bool {
+        matches!(self.phase, Phase::Down | Phase::Reclaiming { .. })
+    }
+
+    /// What has waited for the link for too long fails; it goes nowhere else.
+    pub(crate) fn give_up_waiting(&mut self) {
+        if !self.may_give_up() {
+            return;
+        }
+        let limit = self.shared.settings.options.link_down_timeout;
+        let mut waits = std::mem::take(&mut self.link_waits);
+        let overdue = waits.overdue(self.now, limit, || self.pending(waits_for_the_link).into());
+        self.link_waits = waits;
+        for Overdue { session, request, may_be_done } in overdue {
+            let Some(running) = self.sessions.get_mut(&session) else { continue };
+            let what = if may_be_done { "whether it was done is not known" } else { "it was not asked for" };
+            let seconds = limit.as_secs();
+            running.is_excused = true;
+            running.failed(
+                request,
+                HostError::LinkDown.with(format!(
+                    "the link to the interaction server `{}` did not come back within {seconds} s (link-down-timeout); {what}",
+                    self.server
+                )),
+            );
+            self.settle(&session);
         }
     }
 
@@ -312,6 +356,12 @@ impl LinkTask {
             _ => {}
         }
     }
+}
+
+/// Whether a request fails when the link does not come back: what is asked of a server. A wait for a target is
+/// the host's own, and goes on with the time it has.
+fn waits_for_the_link(what: &Request) -> bool {
+    !matches!(what, Request::SendEvent { .. } | Request::Fetch(_) | Request::Route(_) | Request::CancelRoute(_))
 }
 
 /// A request that changes what the server keeps: it remembers the answer by the request's key.

@@ -37,6 +37,9 @@ pub(crate) struct Running {
     pub messages: Vec<(String, MessageServer)>,
     /// It was asked to stop: what it leaves behind is no failure.
     pub stopping: bool,
+    /// It was told that its link, or what it holds, was lost, and has asked for nothing over the link since: what
+    /// it leaves behind is no failure either.
+    pub is_excused: bool,
     pub end: Option<Box<SessionEnd>>,
     /// Interactions are being given back.
     pub settling: bool,
@@ -59,7 +62,16 @@ impl HasId for Box<Running> {
 
 impl Running {
     pub fn new(card: Arc<Card>, held: Vec<Held>) -> Running {
-        Running { card, held, routes: Vec::new(), messages: Vec::new(), stopping: false, end: None, settling: false }
+        Running {
+            card,
+            held,
+            routes: Vec::new(),
+            messages: Vec::new(),
+            stopping: false,
+            is_excused: false,
+            end: None,
+            settling: false,
+        }
     }
 
     pub fn holds(&self, interaction: &str) -> Option<&Held> {
@@ -74,6 +86,13 @@ impl Running {
         if let Some(session) = self.card.session.get() {
             // A session that has ended does not need to know.
             let _ = session.deliver(event);
+        }
+    }
+
+    /// These, and nothing between them.
+    pub fn tell_all(&self, events: impl IntoIterator<Item = SessionEvent>) {
+        if let Some(session) = self.card.session.get() {
+            let _ = session.deliver_all(events);
         }
     }
 

@@ -106,6 +106,11 @@ pub struct Options {
     /// How long a request to a server may take before it fails. Default 30 s. It does not run while the
     /// link is down.
     pub request_timeout: Duration,
+    /// How long a request of a strategy waits for a link that is down before it fails. Default 300 s, 1 to 86,400.
+    pub link_down_timeout: Duration,
+    /// How long what belongs to another node of the cluster may wait in `orchestration_system` before this node
+    /// cleans it up in that one's place. Default 300 s, 10 to 86,400.
+    pub cleanup_takeover_timeout: Duration,
 }
 
 impl Settings {
@@ -130,6 +135,8 @@ impl Default for Options {
             reconnect_first: Duration::from_millis(200),
             reconnect_max: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
+            link_down_timeout: Duration::from_secs(300),
+            cleanup_takeover_timeout: Duration::from_secs(300),
         }
     }
 }

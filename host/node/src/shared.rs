@@ -128,6 +128,7 @@ pub(crate) struct Board {
     pub interactions: AtomicUsize,
     pub waiting: AtomicUsize,
     pub agents: AtomicUsize,
+    pub lacks_orchestration_system: AtomicBool,
 }
 
 impl Board {
@@ -153,6 +154,7 @@ pub(crate) struct Counters {
     pub not_accepted: AtomicU64,
     pub requests: AtomicU64,
     pub cleaned_up: AtomicU64,
+    pub taken_over: AtomicU64,
 }
 
 impl Counters {
@@ -169,6 +171,7 @@ impl Counters {
             not_accepted: read(&self.not_accepted),
             requests: read(&self.requests),
             cleaned_up: read(&self.cleaned_up),
+            taken_over: read(&self.taken_over),
         }
     }
 }

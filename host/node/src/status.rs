@@ -56,6 +56,8 @@ pub struct LinkStatus {
     pub waiting_for_target: usize,
     /// Agents known on this server.
     pub agents: usize,
+    /// There is no queue `orchestration_system` on this server: messages without a queue cannot be made there.
+    pub lacks_orchestration_system: bool,
 }
 
 /// What one pull on one link is doing.
@@ -166,8 +168,10 @@ pub struct CounterStatus {
     pub not_accepted: u64,
     /// Requests sent to Interaction Servers.
     pub requests: u64,
-    /// Interactions cleaned up from `orchestration_system`.
+    /// Interactions of this node cleaned up from `orchestration_system`.
     pub cleaned_up: u64,
+    /// Interactions cleaned up there in place of other nodes of the cluster, which did not.
+    pub taken_over: u64,
 }
 
 /// How a shutdown went.

@@ -494,7 +494,7 @@ impl LinkTask {
         self.selected();
     }
 
-    /// A reporting event: agents, and what goes into `orchestration_system`.
+    /// A reporting event: agents, and what happens in `orchestration_system`.
     pub(crate) fn reporting(&mut self, event: EventReporting) {
         let name = event.name();
         if let Some(reported) = event.agent_state.clone() {
@@ -510,11 +510,8 @@ impl LinkTask {
             self.selection.agent(self.now, self.link_id(), &state);
             self.selected();
         }
-        if name == ReportingName::InteractionSubmitted
-            && event.queue == jackfield_protocol::ORCHESTRATION_SYSTEM
-            && self.stopping.is_none()
-        {
-            self.clean_up(event);
+        if event.queue == jackfield_protocol::ORCHESTRATION_SYSTEM {
+            self.heard_of_orchestration_system(&event);
         }
     }
 }

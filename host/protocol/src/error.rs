@@ -100,6 +100,9 @@ codes! {
     ShuttingDown = 1022, "__we_error_server_shutting_down";
     /// No such tenant on this server.
     UnknownTenant = 1023, "__we_error_unknown_tenant";
+    /// Another connection of a routing engine of this name has registered; this one ends. Not the answer to a
+    /// request.
+    Replaced = 1030, "__we_error_client_replaced";
 }
 
 impl ErrorCode {

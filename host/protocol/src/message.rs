@@ -37,6 +37,7 @@ into_message! { request::Message:
     DistributeEvent(RequestDistributeEvent),
     ServerStatus(RequestServerStatus),
     Reclaim(RequestReclaim),
+    FindInteractions(RequestFindInteractions),
 }
 
 into_message! { event::Message:
@@ -58,4 +59,5 @@ into_message! { event::Message:
     ForcedAgentStateChange(EventForcedAgentStateChange),
     PropertiesChanged(EventPropertiesChanged),
     Reclaimed(EventReclaimed),
+    InteractionsFound(EventInteractionsFound),
 }

@@ -20,6 +20,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 pub(crate) struct Disk {
     weather: Arc<Weather>,
     journal: MemoryJournal,
+    owner: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -43,9 +44,14 @@ impl Plug {
 }
 
 impl Disk {
-    pub fn new(weather: Arc<Weather>, journal: MemoryJournal) -> Disk {
+    pub fn new(weather: Arc<Weather>, journal: MemoryJournal, owner: &str) -> Disk {
         let now = Instant::now();
-        Disk { weather, journal, state: Arc::new(Mutex::new(State { full_until: now, slow_until: now })) }
+        Disk {
+            weather,
+            journal,
+            owner: owner.to_owned(),
+            state: Arc::new(Mutex::new(State { full_until: now, slow_until: now })),
+        }
     }
 
     pub fn full_for(&self, time: Duration) {
@@ -69,7 +75,7 @@ impl Disk {
         let disk = self.clone();
         let journal = Journal::open_in_place(
             Box::new(self.journal.clone()),
-            JournalSettings::new("node"),
+            JournalSettings::new(self.owner.as_str()),
             |writer, progress| {
                 let queue = Arc::new(Queue::default());
                 let task = tokio::spawn(commits(disk, queue.clone(), writer, progress.clone()));

@@ -3,18 +3,22 @@
 //! They look at what nobody can take back: what the server's store committed, what the journal recorded,
 //! what the node asked for, and what agents and the media server did. A strategy handles an interaction once
 //! in each queue, so everything it brings about is there at most once for each of its visits; a visit more is
-//! allowed for each time an agent took the interaction, who may lose it again.
+//! allowed for each time the interaction was handed out anew for a good reason: an agent had it, or was offered
+//! it, or the node it was given to had lost its connection for long enough (`leases`). Without one it is wrong that
+//! it is handed out at all. Whatever a node asks for about an interaction has to come to the server it is on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_journal::Entry;
 use jackfield_protocol::v1::request::Message as Ask;
-use jackfield_protocol::v1::{Interaction, Request};
+use jackfield_protocol::v1::{Interaction, Request, RequestPull, request_pull::What};
 use jackfield_strategy::contract::Outcome;
 use jackfield_strategy::{Input, SessionEvent, Turn};
 
-/// Who the node is on the network.
-pub(crate) const NODE: &str = "node";
+use crate::leases::Leases;
+
+/// How the names of nodes begin.
+pub(crate) const NODE: &str = "node_";
 /// User data: which of the submitted interactions it is.
 pub(crate) const NUMBER: &str = "Number";
 
@@ -26,20 +30,24 @@ pub(crate) struct Ledger {
     seen: BTreeMap<String, Seen>,
     /// The request each key came with first.
     keys: BTreeMap<String, Vec<u8>>,
+    /// Keys of what was done.
+    done: BTreeSet<String>,
     /// Messages that sessions know of.
     messages: BTreeSet<String>,
     /// Messages sent to customers, with the keys they were asked for with.
     sent: BTreeMap<String, BTreeSet<String>>,
     /// Sessions that have begun and not ended.
     open: BTreeSet<String>,
-    /// Messages' own interactions that are still in `orchestration_system`.
-    pub left_behind: usize,
+    /// By server.
+    leases: BTreeMap<String, Leases>,
 }
 
 /// Of one interaction.
 #[derive(Debug, Default)]
 struct Seen {
     number: Option<i32>,
+    /// The server it is on.
+    server: String,
     inserted: u64,
     deleted: u64,
     /// Places by a session, by queue.
@@ -48,8 +56,8 @@ struct Seen {
     messages: BTreeMap<String, u64>,
     /// Sessions that asked for something about it, in that order.
     sessions: Vec<String>,
-    /// How often an agent took it.
-    taken: u64,
+    /// How often it was handed out anew.
+    again: u64,
 }
 
 impl Ledger {
@@ -83,11 +91,12 @@ impl Ledger {
 
     // ---- the server's store ----
 
-    pub fn inserted(&mut self, interaction: &Interaction) {
+    pub fn inserted(&mut self, server: &str, interaction: &Interaction) {
         let data = interaction.user_data.clone().unwrap_or_default();
         let number = data.integer(NUMBER);
         let seen = self.seen(&interaction.interaction_id);
         seen.number = number;
+        server.clone_into(&mut seen.server);
         seen.inserted += 1;
         if let Some(number) = number
             && self.seen.values().filter(|seen| seen.number == Some(number)).count() > 1
@@ -97,7 +106,7 @@ impl Ledger {
         if !interaction.parent_id.is_empty() {
             let subject = data.text("Subject").unwrap_or_default().to_owned();
             let parent = self.seen(&interaction.parent_id);
-            let allowed = 1 + parent.taken;
+            let allowed = 1 + parent.again;
             let made = parent.messages.entry(subject.clone()).or_default();
             *made += 1;
             if *made > allowed {
@@ -115,7 +124,7 @@ impl Ledger {
             return;
         }
         let seen = self.seen(id);
-        let allowed = 1 + seen.taken;
+        let allowed = 1 + seen.again;
         let placed = seen.placed.entry(to.to_owned()).or_default();
         *placed += 1;
         if *placed > allowed {
@@ -140,39 +149,39 @@ impl Ledger {
         }
     }
 
-    // ---- the node ----
+    // ---- between nodes and servers ----
 
-    /// A request arrived at the server.
-    pub fn asked(&mut self, who: &str, request: &Request) {
+    /// What somebody asks for has arrived at a server.
+    pub fn asked(&mut self, server: &str, who: &str, request: &Request) {
         let Some(message) = &request.message else { return };
-        if let Ask::Accept(accept) = message {
-            self.seen(&accept.interaction_id).taken += 1;
-        }
-        if who != NODE || request.idempotency_key.is_empty() {
+        if !who.starts_with(NODE) {
             return;
         }
-        let key = &request.idempotency_key;
-        let id = match message {
-            Ask::PlaceInQueue(place) => &place.interaction_id,
-            Ask::StopProcessing(stop) => &stop.interaction_id,
-            Ask::ChangeProperties(change) => &change.interaction_id,
-            Ask::Deliver(deliver) => &deliver.interaction_id,
-            Ask::ThirdServer(call) => &call.interaction_id,
-            _ => return,
-        };
-        // Asked again it takes effect no second time, whoever has the interaction by now.
-        let is_repeated = self.keys.contains_key(key);
-        // An invitation's key is one of a moment: it counts while the invitation is open.
-        if !matches!(message, Ask::Deliver(_)) {
-            let encoded = prost::Message::encode_to_vec(&Request { reference_id: 0, ..request.clone() });
-            let first = self.keys.entry(key.clone()).or_insert_with(|| encoded.clone());
-            if *first != encoded {
-                self.wrong(format!("the key {key} came with two requests, the second is {message:?}"));
+        for id in ids(message) {
+            if self.seen.get(id).is_some_and(|seen| seen.server != server) {
+                let text = format!("{who} asks {server} about {id}, which is not there: {message:?}");
+                self.wrong(text);
             }
         }
-        if is_repeated {
+        let key = &request.idempotency_key;
+        // An invitation's key is one of a moment: it counts while the invitation is open.
+        if key.is_empty() || matches!(message, Ask::Deliver(_)) {
             return;
         }
+        let encoded = prost::Message::encode_to_vec(&Request { reference_id: 0, ..request.clone() });
+        let first = self.keys.entry(key.clone()).or_insert_with(|| encoded.clone());
+        if *first != encoded {
+            self.wrong(format!("the key {key} came with two requests, the second is {message:?}"));
+        }
+    }
+
+    /// A server did what a node asked for. Asked again it takes effect no second time, whoever has the interaction by
+    /// now.
+    pub fn done(&mut self, request: &Request) {
+        let key = &request.idempotency_key;
+        let Some(message) = request.message.as_ref().filter(|_| !key.is_empty()) else { return };
+        let is_first = self.done.insert(key.clone());
+        let Some(id) = ids(message).next().filter(|_| is_first) else { return };
         let session = key.split(':').next().unwrap_or_default().to_owned();
         let sessions = &mut self.seen(id).sessions;
         if sessions.last() != Some(&session) {
@@ -183,6 +192,25 @@ impl Ledger {
                 self.wrong(text);
             }
         }
+    }
+
+    pub fn leases(&mut self, server: &str) -> &mut Leases {
+        self.leases.entry(server.to_owned()).or_default()
+    }
+
+    /// A server gives this interaction to a node that pulls for a strategy.
+    pub fn handed_out(&mut self, server: &str, connection: u64, id: &str, ticks: u64) {
+        match self.leases(server).handed_out(connection, id, ticks) {
+            Ok(false) => {}
+            Ok(true) => self.seen(id).again += 1,
+            Err(why) => self.wrong(format!("{server} hands out {id} to connection {connection}, and {why}")),
+        }
+    }
+
+    /// A server gives it back to the node that had it; it was everybody's meanwhile.
+    pub fn regained(&mut self, id: &str) {
+        // The sessions that had it since are over with it; the one that has it now has been told.
+        self.seen(id).sessions.clear();
     }
 
     /// The journal has them.
@@ -254,4 +282,21 @@ impl Ledger {
         let all: Vec<String> = unfinished.into_iter().chain(sessions).chain(unsent).collect();
         self.wrong.extend(all);
     }
+}
+
+/// The interactions a request of a node is about.
+fn ids(message: &Ask) -> impl Iterator<Item = &str> {
+    let (one, more): (&str, &[String]) = match message {
+        Ask::PlaceInQueue(place) => (&place.interaction_id, &[]),
+        Ask::PlaceInWorkbin(place) => (&place.interaction_id, &[]),
+        Ask::StopProcessing(stop) => (&stop.interaction_id, &[]),
+        Ask::ChangeProperties(change) => (&change.interaction_id, &[]),
+        Ask::GetInteractionProperties(get) => (&get.interaction_id, &[]),
+        Ask::Deliver(deliver) => (&deliver.interaction_id, &[]),
+        Ask::ThirdServer(call) => (&call.interaction_id, &[]),
+        Ask::Reclaim(reclaim) => ("", &reclaim.interaction_ids),
+        Ask::Pull(RequestPull { what: Some(What::ByIds(by)), .. }) => ("", &by.interaction_ids),
+        _ => ("", &[]),
+    };
+    std::iter::once(one).filter(|id| !id.is_empty()).chain(more.iter().map(String::as_str))
 }

@@ -1,5 +1,5 @@
-//! A whole site in one thread, on a clock that stands still while anybody has something to do: the real node
-//! with its engine and strategies, the real core of an Interaction Server, and between them a network, disks
+//! A whole site in one thread, on a clock that stands still while anybody has something to do: real nodes with
+//! their engines and strategies, the real cores of Interaction Servers, and between them networks, disks
 //! and people that do what one seed says. A seed that fails is run again, and fails again.
 //!
 //! A run has two phases. While it is stormy faults strike: at moments of their own, on the way of a frame, and
@@ -9,22 +9,23 @@
 //! - what was acknowledged ends exactly once, and nothing is made of a submission but one interaction;
 //! - each thing a strategy brings about happens once for each decision: messages made, messages sent, places;
 //! - a key never comes with two requests, and two sessions never take turns at an interaction;
-//! - no session fails, no task panics, and nothing is left behind.
+//! - each request of a node about an interaction comes to the server that has it;
+//! - what one node has is handed out to nobody else, until there is a good reason (`leases`);
+//! - no session fails, no task panics, and nothing is left behind, in `orchestration_system` least of all.
 //!
 //! What is real: `jackfield-node`, `jackfield-strategy`, `jackfield-routing`, `jackfield-link`, the core of
 //! `jackfield-server`, the journal's handle. What is not: SQLite ([`jackfield_journal::MemoryJournal`] passes
-//! its tests), gRPC, threads. Not simulated yet: two nodes at one server, two servers at one node, a node that
+//! its tests), gRPC, threads. Not simulated yet: a node that
 //! is frozen and wakes up, and a cache of instances that is full.
-//!
-//! Interactions that a message left in `orchestration_system` are counted and are no failure: a node that
-//! crashes, or whose server does, between having one made and taking it away does not look for it again.
 
 mod chance;
 mod clients;
 mod describe;
 mod disk;
+mod leases;
 mod ledger;
 mod network;
+mod node;
 mod options;
 mod order;
 mod panics;

@@ -1,4 +1,4 @@
-//! A network that is slow, stalls, and breaks: it carries frames between clients and the server.
+//! A network that is slow, stalls, and breaks: it carries frames between clients and one server.
 //!
 //! Each connection is two tasks, one each way, which keep the order of what they carry, but for what may overtake
 //! other things (`order`) where a frame is held up and those behind it catch up. Frames of different connections
@@ -54,6 +54,7 @@ pub(crate) struct Network(Arc<Inner>);
 
 struct Inner {
     weather: Arc<Weather>,
+    server: String,
     state: Mutex<State>,
 }
 
@@ -73,8 +74,8 @@ struct Open {
 }
 
 impl Network {
-    pub fn new(weather: Arc<Weather>) -> Network {
-        Network(Arc::new(Inner { weather, state: Mutex::default() }))
+    pub fn new(weather: Arc<Weather>, server: &str) -> Network {
+        Network(Arc::new(Inner { weather, server: server.to_owned(), state: Mutex::default() }))
     }
 
     /// How that client reaches the server.
@@ -134,7 +135,7 @@ impl Network {
             state.open.push(Open { who: who.clone(), cut: cut.clone(), stalled });
             (server, state.last)
         };
-        weather.note(format_args!("connection {client} of {who}"));
+        weather.note(format_args!("connection {client} of {who} to {}", self.0.server));
         let way = Way { events: events_in, who: who.clone() };
         if server.send(Input::Connected(client, way)).await.is_err() {
             return Err(LinkError::Down("nobody listens".into()));

@@ -11,6 +11,12 @@ use crate::chance::Generator;
 pub struct Options {
     /// Interactions submitted.
     pub interactions: u64,
+    /// Interaction Servers, each with its agents and media servers.
+    pub servers: u64,
+    /// Nodes, each connected to all servers.
+    pub nodes: u64,
+    /// How long a request waits for a link that is down.
+    pub link_down_timeout: Duration,
     /// Agents at work.
     pub agents: u64,
     /// How long there are faults. Work is submitted meanwhile.
@@ -53,23 +59,23 @@ pub struct Options {
 /// What can happen to a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The node's process dies, and is started again after a while.
+    /// A node's process dies, and is started again after a while.
     NodeCrash,
-    /// The node is suspended, and started again.
+    /// A node is suspended, and started again.
     NodeSuspended,
-    /// The server's process dies, or its store fails.
+    /// A server's process dies, or its store fails.
     ServerCrash,
-    /// The node's connection breaks.
+    /// A connection of a node breaks.
     NodeCut,
     /// Another client's connection breaks.
     ClientCut,
-    /// The node's connection carries nothing for a while.
+    /// A connection of a node carries nothing for a while.
     NodeStall,
-    /// The server's disk is slow for a while.
+    /// A server's disk is slow for a while.
     ServerSlow,
-    /// The node's disk takes no writes for a while.
+    /// A node's disk takes no writes for a while.
     DiskFull,
-    /// The node's disk is slow for a while.
+    /// A node's disk is slow for a while.
     DiskSlow,
     /// The wall clock is set.
     ClockJump,
@@ -102,6 +108,9 @@ impl Options {
             |generator: &mut Generator, most: f64| if storms { generator.random_range(0.0..most) } else { 0.0 };
         Options {
             interactions: generator.random_range(1..=10),
+            servers: generator.random_range(1..=2),
+            nodes: generator.random_range(1..=2),
+            link_down_timeout: Duration::from_secs(if generator.random_bool(0.3) { 10 } else { 300 }),
             agents: generator.random_range(1..=3),
             stormy: Duration::from_secs(generator.random_range(5..=40)),
             patience: Duration::from_secs(300),

@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jackfield_protocol::v1::Interaction;
-use jackfield_server::Settings;
+use jackfield_protocol::ORCHESTRATION_SYSTEM;
+use jackfield_protocol::v1::event::Message as Told;
+use jackfield_protocol::v1::request::Message as Asked;
+use jackfield_protocol::v1::{Event, Interaction, Request, RequestPull, request_pull::What};
 use jackfield_server::machine::{Machine, Now, Say};
 use jackfield_server::store::{Answer, Entry, Reader, StoreError, Write};
+use jackfield_server::{Limits, Queue, Settings, Strategy, Submitter, Timers, View};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::ledger::NODE;
 use crate::network::{Input, Network, Way};
 use crate::weather::Weather;
 
@@ -25,9 +29,60 @@ const BURST: usize = 64;
 /// Longest commit while the disk is slow.
 const SLOWEST: Duration = Duration::from_secs(20);
 
+/// The interaction queues with a strategy of the same name on each.
+pub(crate) const QUEUES: [&str; 2] = ["first", "second"];
+
+/// One server of the site: its network and its store, which outlive it, and its process.
+pub(crate) struct ServerPlace {
+    pub name: String,
+    pub network: Network,
+    weather: Arc<Weather>,
+    settings: Arc<Settings>,
+    store: Store,
+    process: Option<CancellationToken>,
+}
+
+impl ServerPlace {
+    pub fn new(weather: &Arc<Weather>, number: u64) -> ServerPlace {
+        let name = format!("server_{number}");
+        ServerPlace {
+            network: Network::new(weather.clone(), &name),
+            weather: weather.clone(),
+            settings: Arc::new(settings(&name, weather.options.legacy)),
+            store: Store(Arc::default(), name.as_str().into()),
+            process: None,
+            name,
+        }
+    }
+
+    /// Queue and id of everything that is not stopped.
+    pub fn content(&self) -> Vec<(String, String)> {
+        self.store.content()
+    }
+
+    /// Its disk is slow for a while.
+    pub fn slow_for(&self, time: Duration) {
+        self.store.slow_for(time);
+    }
+
+    pub fn start(&mut self) {
+        let crash = CancellationToken::new();
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        tokio::spawn(serve(self.weather.clone(), self.network.clone(), settings, store, crash.clone()));
+        self.process = Some(crash);
+    }
+
+    /// Its process dies.
+    pub fn crash(&mut self) {
+        if let Some(crash) = self.process.take() {
+            crash.cancel();
+        }
+    }
+}
+
 /// What is on disk.
 #[derive(Default)]
-pub(crate) struct Disk {
+struct Disk {
     incarnation: u64,
     interactions: BTreeMap<String, Interaction>,
     entries: BTreeMap<String, Entry>,
@@ -36,8 +91,8 @@ pub(crate) struct Disk {
 }
 
 /// Outlives the server's process.
-#[derive(Clone, Default)]
-pub(crate) struct Store(Arc<Mutex<Disk>>);
+#[derive(Clone)]
+struct Store(Arc<Mutex<Disk>>, Arc<str>);
 
 impl Store {
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -65,7 +120,7 @@ impl Store {
         for write in writes {
             match write {
                 Write::Insert(interaction, entry) => {
-                    ledger.inserted(&interaction);
+                    ledger.inserted(&self.1, &interaction);
                     disk.entries.insert(entry.key.id.clone(), entry);
                     disk.interactions.insert(interaction.interaction_id.clone(), *interaction);
                 }
@@ -115,7 +170,7 @@ impl Reader for DiskReader {
 }
 
 /// Runs until `crash`.
-pub(crate) async fn serve(
+async fn serve(
     weather: Arc<Weather>,
     network: Network,
     settings: Arc<Settings>,
@@ -128,7 +183,7 @@ pub(crate) async fn serve(
         () = crash.cancelled() => {}
         () = run(&weather, settings, &store, &mut inputs) => {}
     }
-    weather.note("server is gone");
+    weather.note(format_args!("{} is gone", store.1));
     network.deaf();
 }
 
@@ -164,7 +219,9 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
         disk.incarnation += 1;
         disk.incarnation
     };
-    weather.note(format_args!("server starts, incarnation {incarnation}"));
+    weather.note(format_args!("{} starts, incarnation {incarnation}", store.1));
+    let mut onlooker = Onlooker { weather, server: store.1.clone(), asked: BTreeMap::new() };
+    weather.ledger().leases(&store.1).started(weather.ticks());
     let opened = Machine::open(settings, Box::new(DiskReader(store.clone())), incarnation, now());
     let (mut machine, _) = match opened {
         Ok(opened) => opened,
@@ -197,6 +254,9 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
         for input in burst.drain(..) {
             match input {
                 Input::Connected(client, way) => {
+                    if way.who.starts_with(NODE) {
+                        weather.ledger().leases(&store.1).came(client, &way.who);
+                    }
                     ways.insert(client, way);
                     machine.connected(now(), client);
                 }
@@ -204,7 +264,7 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
                     for request in requests {
                         if let Some(way) = ways.get(&client) {
                             weather.note(format_args!("{} asks {}", way.who, crate::describe::request(&request)));
-                            weather.ledger().asked(&way.who, &request);
+                            onlooker.asks(client, &way.who, &request);
                         }
                         machine.request(now(), client, request);
                     }
@@ -213,6 +273,7 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
                     if let Some(way) = ways.remove(&client) {
                         weather.note(format_args!("connection {client} of {} ended", way.who));
                     }
+                    weather.ledger().leases(&store.1).left(client, weather.ticks());
                     machine.disconnected(now(), client);
                 }
             }
@@ -224,6 +285,7 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
                 return;
             }
         };
+        step.says.iter().for_each(|say| onlooker.says(say));
         if !step.writes.is_empty() {
             gathered.extend(step.writes);
             gathered_to = step.sequence;
@@ -242,6 +304,49 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
             says.into_iter().for_each(|say| tell(weather, &mut ways, say));
         }
     }
+}
+
+/// Notes what the server decides, at the moment it does.
+struct Onlooker<'a> {
+    weather: &'a Weather,
+    server: Arc<str>,
+    /// Requests of nodes without an answer, by connection and reference id.
+    asked: BTreeMap<(u64, u64), Request>,
+}
+
+impl Onlooker<'_> {
+    fn asks(&mut self, client: u64, who: &str, request: &Request) {
+        self.weather.ledger().asked(&self.server, who, request);
+        if who.starts_with(NODE) {
+            self.asked.insert((client, request.reference_id), request.clone());
+        }
+    }
+
+    fn says(&mut self, say: &Say) {
+        let ticks = self.weather.ticks();
+        let (client, Event { reference_id, message }) = match say {
+            Say::Event(client, event) => (*client, event),
+            Say::Close(client, _) => return self.weather.ledger().leases(&self.server).left(*client, ticks),
+        };
+        let (Some(request), Some(told)) = (self.asked.remove(&(client, *reference_id)), message) else { return };
+        let Some(asked) = &request.message else { return };
+        let mut ledger = self.weather.ledger();
+        match told {
+            Told::Ack(_) => ledger.done(&request),
+            Told::PulledInteractions(pulled) if is_for_a_strategy(asked) => {
+                for interaction in pulled.interactions.iter().filter_map(|pulled| pulled.interaction.as_ref()) {
+                    ledger.handed_out(&self.server, client, &interaction.interaction_id, ticks);
+                }
+            }
+            Told::Reclaimed(reclaimed) => reclaimed.taken_back.iter().for_each(|id| ledger.regained(id)),
+            _ => {}
+        }
+        ledger.leases(&self.server).answered(client, asked, told, ticks);
+    }
+}
+
+fn is_for_a_strategy(asked: &Asked) -> bool {
+    matches!(asked, Asked::Pull(RequestPull { what: Some(What::Strategy(_)), .. }))
 }
 
 fn tell(weather: &Weather, ways: &mut BTreeMap<u64, Way>, say: Say) {
@@ -264,5 +369,46 @@ async fn at(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Those whose strategies are pulled, and those whose views are. Queue, view and strategy have one name.
+pub(crate) fn split(legacy: bool) -> (&'static [&'static str], &'static [&'static str]) {
+    QUEUES.split_at(if legacy { 1 } else { QUEUES.len() })
+}
+
+fn settings(name: &str, legacy: bool) -> Settings {
+    let queues = QUEUES.into_iter().chain(["poison", ORCHESTRATION_SYSTEM]);
+    Settings {
+        name: name.into(),
+        tenant_id: 1,
+        media_types: Vec::new(),
+        queues: queues.map(|name| Queue { name: name.into() }).collect(),
+        views: QUEUES
+            .into_iter()
+            .map(|name| View { name: name.into(), queue: name.into(), condition: String::new(), order: String::new() })
+            .collect(),
+        submitters: split(legacy)
+            .0
+            .iter()
+            .map(|&name| Submitter {
+                name: name.into(),
+                view: name.into(),
+                strategy: name.into(),
+                priority: 0,
+                max_interactions: 0,
+                cluster_id: None,
+            })
+            .collect(),
+        strategies: QUEUES
+            .into_iter()
+            .map(|name| Strategy { name: name.into(), enabled: true, max_interactions: 0 })
+            .collect(),
+        workbins: Vec::new(),
+        agents: Vec::new(),
+        places: Vec::new(),
+        custom_properties: Vec::new(),
+        timers: Timers { delivering_timeout: Duration::from_secs(5), ..Timers::default() },
+        limits: Limits::default(),
     }
 }

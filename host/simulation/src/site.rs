@@ -1,29 +1,22 @@
 //! One run: who is there, what happens to them, and how it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_journal::{Entry, JournalSettings, JournalStore, MemoryJournal, SessionRow};
-use jackfield_node::{AgentSettings, LinkSettings, Node, StrategySettings, ViewSettings};
 use jackfield_plugins::Plugins;
-use jackfield_protocol::ORCHESTRATION_SYSTEM;
-use jackfield_server::{Limits, Queue, Strategy, Submitter, Timers, View};
 use jackfield_strategy::{Engine, Plugin};
 use rand::SeedableRng;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::chance::Generator;
-use crate::clients::{self, EMAIL, Seat};
-use crate::disk::{Disk, Plug};
-use crate::ledger::NODE;
-use crate::network::Network;
+use crate::clients::{self, Seat};
+use crate::node::NodePlace;
 use crate::options::{Fault, Options};
 use crate::panics;
-use crate::server::{self, Store};
+use crate::server::ServerPlace;
 use crate::trace::Trace;
 use crate::weather::{Sky, Weather};
 
@@ -72,8 +65,6 @@ pub struct Report {
     pub options: Options,
     /// What is wrong; empty: nothing.
     pub wrong: Vec<String>,
-    /// Messages' own interactions that nobody took away from `orchestration_system`.
-    pub left_behind: usize,
     /// What happened.
     pub trace: Trace,
     /// How long it took on its own clock.
@@ -118,36 +109,25 @@ pub fn run(seed: u64, kit: &Kit) -> Report {
         let mut wrong = weather.ledger().take_wrong();
         wrong.extend(panics::take());
         let took = Duration::from_millis(weather.ticks());
-        let left_behind = weather.ledger().left_behind;
-        Report { seed, options: weather.options.clone(), wrong, left_behind, trace: weather.trace(), took }
+        Report { seed, options: weather.options.clone(), wrong, trace: weather.trace(), took }
     })
 }
 
 struct Site<'a> {
     weather: Arc<Weather>,
     kit: &'a Kit,
-    network: Network,
-    server_settings: Arc<jackfield_server::Settings>,
-    store: Store,
-    server: Option<CancellationToken>,
-    journal: MemoryJournal,
-    disk: Disk,
-    node: Option<(Node, Plug)>,
+    servers: Vec<ServerPlace>,
+    nodes: Vec<NodePlace>,
     /// Sessions that were sent a message from outside, for certain.
     called: BTreeSet<String>,
 }
 
 impl<'a> Site<'a> {
     fn open(weather: Arc<Weather>, kit: &'a Kit) -> Site<'a> {
-        let journal = MemoryJournal::new();
+        let options = &weather.options;
         Site {
-            network: Network::new(weather.clone()),
-            server_settings: Arc::new(server_settings(weather.options.legacy)),
-            store: Store::default(),
-            server: None,
-            disk: Disk::new(weather.clone(), journal.clone()),
-            journal,
-            node: None,
+            servers: (0..options.servers).map(|number| ServerPlace::new(&weather, number)).collect(),
+            nodes: (0..options.nodes).map(|number| NodePlace::new(&weather, number)).collect(),
             called: BTreeSet::new(),
             kit,
             weather,
@@ -158,11 +138,12 @@ impl<'a> Site<'a> {
     async fn live(mut self, mut faults: mpsc::Receiver<Fault>) {
         let weather = self.weather.clone();
         weather.note(format_args!("{:?}", weather.options));
-        if let Err(error) = self.install() {
-            return weather.ledger().wrong(error);
+        for server in &mut self.servers {
+            server.start();
         }
-        self.start_server();
-        self.start_node().await;
+        for number in 0..self.nodes.len() {
+            self.start_node(number).await;
+        }
         self.people();
         let stormy = weather.options.stormy;
         let mut moments: Vec<u64> = (0..weather.options.strikes)
@@ -197,9 +178,8 @@ impl<'a> Site<'a> {
             self.call().await;
         }
         self.close();
-        if let Some((node, plug)) = self.node.take() {
-            node.shutdown(Duration::from_secs(1)).await;
-            plug.pull();
+        for node in &mut self.nodes {
+            node.shut_down().await;
         }
     }
 
@@ -210,46 +190,18 @@ impl<'a> Site<'a> {
             return;
         }
         ledger.close();
-        for (queue, id) in self.store.content() {
-            if queue == ORCHESTRATION_SYSTEM {
-                ledger.left_behind += 1;
-            } else {
-                ledger.wrong(format!("{id} is left in queue {queue}"));
-            }
+        for (queue, id) in self.servers.iter().flat_map(ServerPlace::content) {
+            ledger.wrong(format!("{id} is left in queue {queue}"));
         }
-        let sessions = self.node.as_ref().map(|(node, _)| node.status().sessions).unwrap_or_default();
-        for session in sessions {
-            ledger.wrong(format!("the node still has {session:?}"));
+        for session in self.nodes.iter().flat_map(NodePlace::sessions) {
+            ledger.wrong(format!("a node still has {session:?}"));
         }
     }
 
     fn is_done(&self) -> bool {
-        let no_sessions = self.node.as_ref().is_some_and(|(node, _)| node.status().sessions.is_empty());
-        let is_empty = self.store.content().iter().all(|(queue, _)| queue == ORCHESTRATION_SYSTEM);
+        let no_sessions = self.nodes.iter().all(|node| node.runs() && node.sessions().is_empty());
+        let is_empty = self.servers.iter().all(|server| server.content().is_empty());
         no_sessions && is_empty && self.weather.ledger().is_done()
-    }
-
-    /// The journal has the plugins: the node need not read them from their files, which takes real time.
-    fn install(&mut self) -> Result<(), String> {
-        let opened = self.journal.open(&JournalSettings::new("installer"), None);
-        let mut writer = opened.map_err(|error| error.to_string())?.writer;
-        let (_, plugin) = self.engine();
-        let digest = plugin.digest().to_owned();
-        let row = SessionRow {
-            id: "installer".into(),
-            strategy: String::new(),
-            plugin: plugin.name().into(),
-            version: plugin.version().into(),
-            digest: digest.clone(),
-            server: String::new(),
-            interaction: String::new(),
-            started_at: 0,
-            origin: Vec::new(),
-        };
-        let (name, version) = (plugin.name().into(), plugin.version().into());
-        let end = Entry::End { session: "installer".into(), at: 0, outcome: String::new(), failed: false, last: None };
-        let entries = [Entry::Component { digest, name, version, bytes: Vec::new() }, Entry::Begin(row), end];
-        writer.commit(&entries).map_err(|error| error.to_string())
     }
 
     fn engine(&self) -> &'a (Engine, Plugin) {
@@ -258,65 +210,62 @@ impl<'a> Site<'a> {
     }
 
     fn people(&self) {
-        let seat = |who: String| Seat { weather: self.weather.clone(), network: self.network.clone(), who };
-        let made = clients::Made::default();
-        for number in 0..MEDIA_SERVERS {
-            tokio::spawn(clients::media_server(seat(format!("media_{number}")), made.clone()));
+        let options = &self.weather.options;
+        for server in &self.servers {
+            let seat = |who: String| Seat { weather: self.weather.clone(), network: server.network.clone(), who };
+            let made = clients::Made::default();
+            for number in 0..MEDIA_SERVERS {
+                tokio::spawn(clients::media_server(seat(format!("media_{number}")), made.clone()));
+            }
+            tokio::spawn(clients::auditor(seat("auditor".into())));
+            for number in 0..options.agents {
+                tokio::spawn(clients::agent(seat(format!("agent_{number}"))));
+            }
         }
-        tokio::spawn(clients::auditor(seat("auditor".into())));
-        for number in 0..self.weather.options.agents {
-            tokio::spawn(clients::agent(seat(format!("agent_{number}"))));
-        }
-        for number in 0..self.weather.options.interactions {
+        for number in 0..options.interactions {
             let plans = [plan(&self.weather, &['p', 'p', 's', 'r']), plan(&self.weather, &['s', 'r'])];
-            let Ok(number) = i32::try_from(number) else { return };
+            let (Ok(number), Some(server)) = (i32::try_from(number), self.servers.get(self.any(self.servers.len())))
+            else {
+                return;
+            };
             self.weather.ledger().expect(number);
-            tokio::spawn(clients::submit(seat(format!("submitter_{number}")), number, plans));
+            let (weather, network) = (self.weather.clone(), server.network.clone());
+            let who = format!("submitter_{number}");
+            tokio::spawn(clients::submit(Seat { weather, network, who }, number, plans));
         }
     }
 
-    fn start_server(&mut self) {
-        let crash = CancellationToken::new();
-        tokio::spawn(server::serve(
-            self.weather.clone(),
-            self.network.clone(),
-            self.server_settings.clone(),
-            self.store.clone(),
-            crash.clone(),
-        ));
-        self.server = Some(crash);
+    /// One of so many.
+    fn any(&self, of: usize) -> usize {
+        match of {
+            0 | 1 => 0,
+            of => usize::try_from(self.weather.pick(0..=of as u64 - 1)).unwrap_or(0),
+        }
     }
 
-    async fn start_node(&mut self) {
+    async fn start_node(&mut self, number: usize) {
         let (engine, plugin) = self.engine();
         let plugins = Arc::new(Plugins::default());
         plugins.insert(plugin.clone());
-        let settings = node_settings(&self.network, &self.weather.options);
-        let opened = match self.disk.open() {
-            Ok(opened) => opened,
-            Err(error) => return self.weather.ledger().wrong(format!("the journal does not open: {error}")),
-        };
-        let (journal, plug) = opened;
-        self.weather.note("node starts");
-        match Node::start(settings, engine.clone(), plugins, Some(journal)).await {
-            Ok(node) => self.node = Some((node, plug)),
-            Err(error) => self.weather.ledger().wrong(format!("the node does not start: {error}")),
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if let Err(error) = node.start(&self.servers, engine, plugins, plugin).await {
+            self.weather.ledger().wrong(error);
         }
     }
 
     /// Sends each session one message from outside, with the same key until it is taken; whoever sends it
     /// does not wait for long.
     async fn call(&mut self) {
-        let Some((node, _)) = &self.node else { return };
-        for session in node.status().sessions {
-            if self.called.contains(&session.id) {
-                continue;
-            }
-            let key = format!("call-{}", session.id);
-            let sent = node.send_event(&session.id, Some(&key), "call", "null");
-            if let Ok(Ok(())) = tokio::time::timeout(CALL_WITHIN, sent).await {
-                self.weather.note(format_args!("{} was sent its message", session.id));
-                self.called.insert(session.id);
+        for node in &self.nodes {
+            for session in node.sessions() {
+                if self.called.contains(&session.id) {
+                    continue;
+                }
+                let key = format!("call-{}", session.id);
+                if node.send_event(&session.id, &key, CALL_WITHIN).await {
+                    self.weather.note(format_args!("{} was sent its message", session.id));
+                    self.called.insert(session.id);
+                }
             }
         }
     }
@@ -326,35 +275,38 @@ impl<'a> Site<'a> {
         weather.note(format_args!("{fault:?}"));
         let options = &weather.options;
         let a_while = |most: u64| Duration::from_millis(weather.pick(100..=most));
+        let (node_number, server_number) = (self.any(self.nodes.len()), self.any(self.servers.len()));
+        let Some(server) = self.servers.get_mut(server_number) else { return };
+        let Some(node) = self.nodes.get_mut(node_number) else { return };
         match fault {
             Fault::NodeCrash => {
-                let Some((node, plug)) = self.node.take() else { return };
-                plug.pull();
-                drop(node);
+                if !node.crash() {
+                    return;
+                }
+                let name = node.name.clone();
                 if weather.chance(0.5) {
                     // What was on its way is lost too.
-                    self.network.cut(|who| who == NODE);
+                    for server in &self.servers {
+                        server.network.cut(|who| who == name);
+                    }
                 }
                 weather.sleep(options.outage).await;
-                self.start_node().await;
+                self.start_node(node_number).await;
             }
             Fault::NodeSuspended => {
-                let Some((node, plug)) = self.node.take() else { return };
-                let report = node.suspend(a_while(3_000)).await;
-                weather.note(format_args!("suspended: {report:?}"));
-                plug.pull();
-                weather.sleep(options.outage).await;
-                self.start_node().await;
-            }
-            Fault::ServerCrash => {
-                if let Some(crash) = self.server.take() {
-                    crash.cancel();
+                if !node.suspend(a_while(3_000)).await {
+                    return;
                 }
                 weather.sleep(options.outage).await;
-                self.start_server();
+                self.start_node(node_number).await;
+            }
+            Fault::ServerCrash => {
+                server.crash();
+                weather.sleep(options.outage).await;
+                server.start();
             }
             Fault::NodeCut => {
-                self.network.cut(|who| who == NODE);
+                server.network.cut(|who| who == node.name);
             }
             Fault::ClientCut => {
                 let whose = weather.pick(0..=weather.options.agents + MEDIA_SERVERS);
@@ -364,15 +316,15 @@ impl<'a> Site<'a> {
                     Some(0) => "auditor".to_owned(),
                     Some(number) => format!("media_{}", number - 1),
                 };
-                self.network.cut(|who| who == whose);
+                server.network.cut(|who| who == whose);
             }
             Fault::NodeStall => {
                 let most = u64::try_from(options.stall.as_millis()).unwrap_or(u64::MAX);
-                self.network.stall(|who| who == NODE, a_while(most));
+                server.network.stall(|who| who == node.name, a_while(most));
             }
-            Fault::ServerSlow => self.store.slow_for(a_while(60_000)),
-            Fault::DiskFull => self.disk.full_for(a_while(10_000)),
-            Fault::DiskSlow => self.disk.slow_for(a_while(10_000)),
+            Fault::ServerSlow => server.slow_for(a_while(60_000)),
+            Fault::DiskFull => node.disk.full_for(a_while(10_000)),
+            Fault::DiskSlow => node.disk.slow_for(a_while(10_000)),
             Fault::ClockJump => {
                 let by = a_while(4_000_000).as_millis();
                 let by = i64::try_from(by).unwrap_or(0);
@@ -392,80 +344,4 @@ fn plan(weather: &Weather, ends: &[char]) -> String {
     let mut plan: String = (0..weather.pick(0..=5)).map(|_| one_of(&STEPS)).collect();
     plan.push(one_of(ends));
     plan
-}
-
-const QUEUES: [&str; 2] = ["first", "second"];
-
-/// Those whose strategies are pulled, and those whose views are. Queue, view and strategy have one name.
-fn split(legacy: bool) -> (&'static [&'static str], &'static [&'static str]) {
-    QUEUES.split_at(if legacy { 1 } else { QUEUES.len() })
-}
-
-fn server_settings(legacy: bool) -> jackfield_server::Settings {
-    let queues = QUEUES.into_iter().chain(["poison", ORCHESTRATION_SYSTEM]);
-    jackfield_server::Settings {
-        name: "server".into(),
-        tenant_id: 1,
-        media_types: Vec::new(),
-        queues: queues.map(|name| Queue { name: name.into() }).collect(),
-        views: QUEUES
-            .into_iter()
-            .map(|name| View { name: name.into(), queue: name.into(), condition: String::new(), order: String::new() })
-            .collect(),
-        submitters: split(legacy)
-            .0
-            .iter()
-            .map(|&name| Submitter {
-                name: name.into(),
-                view: name.into(),
-                strategy: name.into(),
-                priority: 0,
-                max_interactions: 0,
-                cluster_id: None,
-            })
-            .collect(),
-        strategies: QUEUES
-            .into_iter()
-            .map(|name| Strategy { name: name.into(), enabled: true, max_interactions: 0 })
-            .collect(),
-        workbins: Vec::new(),
-        agents: Vec::new(),
-        places: Vec::new(),
-        custom_properties: Vec::new(),
-        timers: Timers { delivering_timeout: Duration::from_secs(5), ..Timers::default() },
-        limits: Limits::default(),
-    }
-}
-
-fn node_settings(network: &Network, options: &Options) -> jackfield_node::Settings {
-    let strategies = QUEUES.into_iter().map(|name| StrategySettings {
-        name: name.into(),
-        plugin: "simulated".into(),
-        parameters: BTreeMap::new(),
-        max_sessions: 0,
-        enabled: true,
-    });
-    let agents = (0..options.agents).map(|number| AgentSettings {
-        id: format!("agent_{number}"),
-        skills: BTreeMap::from([(EMAIL.to_owned(), 5)]),
-        groups: vec!["everyone".into()],
-    });
-    let (enhanced, legacy) = split(options.legacy);
-    jackfield_node::Settings {
-        name: NODE.into(),
-        cluster: String::new(),
-        links: vec![LinkSettings {
-            server: "server".into(),
-            endpoint: network.endpoint(NODE),
-            strategies: enhanced.iter().map(|&name| name.into()).collect(),
-            views: legacy
-                .iter()
-                .map(|&name| ViewSettings { name: name.into(), queue: name.into(), strategy: name.into() })
-                .collect(),
-        }],
-        strategies: strategies.collect(),
-        agents: agents.collect(),
-        lists: BTreeMap::new(),
-        options: jackfield_node::Options::default(),
-    }
 }

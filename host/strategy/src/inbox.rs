@@ -35,16 +35,19 @@ impl Inbox {
         Inbox { content: Mutex::default(), changed: Notify::new(), room }
     }
 
-    /// Appends an event. A full inbox ends the session as [`EndReason::NotReading`].
-    pub fn push(&self, event: SessionEvent) -> Result<(), Gone> {
+    /// Appends events. A full inbox ends the session as [`EndReason::NotReading`].
+    pub fn push(&self, events: impl IntoIterator<Item = SessionEvent>) -> Result<(), Gone> {
         let mut content = self.content();
         if content.ending.is_some() {
             return Err(Gone);
         }
-        let full = content.events.len() >= self.room;
-        if full {
-            content.ending = Some(Box::new(EndReason::NotReading));
-        } else {
+        let mut full = false;
+        for event in events {
+            full = content.events.len() >= self.room;
+            if full {
+                content.ending = Some(Box::new(EndReason::NotReading));
+                break;
+            }
             content.events.push_back(event);
         }
         drop(content);
@@ -136,11 +139,11 @@ mod tests {
     #[test]
     fn events_come_in_order_until_there_is_no_room() {
         let inbox = Inbox::new(2);
-        assert_eq!(inbox.push(message("a")), Ok(()));
-        assert_eq!(inbox.push(message("b")), Ok(()));
+        assert_eq!(inbox.push([message("a")]), Ok(()));
+        assert_eq!(inbox.push([message("b")]), Ok(()));
         assert_eq!(inbox.take(), Ok(Some(message("a"))));
-        assert_eq!(inbox.push(message("c")), Ok(()));
-        assert_eq!(inbox.push(message("d")), Err(Gone));
+        assert_eq!(inbox.push([message("c")]), Ok(()));
+        assert_eq!(inbox.push([message("d")]), Err(Gone));
         assert_eq!(inbox.take(), Err(EndReason::NotReading));
     }
 
@@ -152,6 +155,6 @@ mod tests {
         inbox.end(EndReason::Killed("two".into()));
         assert_eq!(inbox.ending(), Some(EndReason::Killed("one".into())));
         assert!(!inbox.is_empty());
-        assert_eq!(inbox.push(message("a")), Err(Gone));
+        assert_eq!(inbox.push([message("a")]), Err(Gone));
     }
 }

@@ -194,7 +194,16 @@ impl Session {
     /// # Errors
     /// [`Gone`] when it has ended, or when too many events wait already: it is ended then.
     pub fn deliver(&self, event: SessionEvent) -> Result<(), Gone> {
-        self.tell(|inbox| inbox.push(event))
+        self.deliver_all([event])
+    }
+
+    /// The same of several, which come one after the other with nothing between them: a session that has taken
+    /// one finds the next one there.
+    ///
+    /// # Errors
+    /// As [`deliver`](Self::deliver).
+    pub fn deliver_all(&self, events: impl IntoIterator<Item = SessionEvent>) -> Result<(), Gone> {
+        self.tell(|inbox| inbox.push(events))
     }
 
     /// Puts something into its inbox, and wakes it.

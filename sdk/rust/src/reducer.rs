@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::interaction::{Event, Interaction, InteractionEvent, RequestId};
+use crate::interaction::{Event, Interaction, InteractionEvent, InteractionId, RequestId};
 use crate::session::milliseconds;
 use crate::{Error, Manifest, Session, Strategy};
 
@@ -151,11 +151,12 @@ impl<R: Reducer> Strategy for R {
             };
             let loss = event.as_ref().and_then(loss);
             next = reducer.handle(session, event)?;
-            if let Some(loss) = loss
+            if let Some((lost, error)) = loss
                 && next != Next::Finish
                 && session.held().is_empty()
+                && !session.is_told_present(&lost)
             {
-                return Err(loss);
+                return Err(error);
             }
         }
     }
@@ -220,12 +221,13 @@ fn save<R: Reducer>(
     Ok(())
 }
 
-/// The error a session ends in that has lost its last interaction by this event.
-fn loss(event: &Event) -> Option<Error> {
+/// The interaction that is lost by this event, and the error a session ends in that had no other.
+fn loss(event: &Event) -> Option<(InteractionId, Error)> {
     match event {
         Event::InteractionNotControlled(InteractionEvent { interaction, reason })
         | Event::InteractionDeleted(InteractionEvent { interaction, reason }) => {
-            Some(Error::Lost { interaction: interaction.clone(), reason: reason.clone() })
+            let error = Error::Lost { interaction: interaction.clone(), reason: reason.clone() };
+            Some((interaction.clone(), error))
         }
         _ => None,
     }

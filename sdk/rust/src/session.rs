@@ -2,8 +2,8 @@
 //!
 //! While a call waits for its own outcome, whatever else happens is kept in order and handed out by
 //! [`Session::next_event`] later. Two things are looked at on the way: when the interaction a call is
-//! about is lost, the call ends in [`Error::Lost`] at once (its late outcome is then dropped); when
-//! the host asks the session to stop, the calls that may take long ([`Session::route`],
+//! about is lost, the call ends in [`Error::Lost`] at once (its late outcome is then dropped), unless the
+//! next that happens is that it is there again, as after a link that was down for long; when the host asks the session to stop, the calls that may take long ([`Session::route`],
 //! [`Session::sleep`], [`Session::interaction`]) end in [`Error::Stopped`], from then on at once, and
 //! the short ones still do their work, so that the interaction can be put somewhere.
 
@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::host::{Component, Host, Request};
 use crate::http::{Fetch, HttpRequest, HttpResponse};
 use crate::interaction::{
-    Destination, Event, Interaction, InteractionId, KvPair, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId,
-    Routed, pairs,
+    Destination, Event, Interaction, InteractionEvent, InteractionId, KvPair, Outcome, RequestDoneEvent,
+    RequestFailedEvent, RequestId, Routed, pairs,
 };
 use crate::route::{Route, RouteRequest};
 use crate::{Error, Message, ServiceCall, json};
@@ -323,13 +323,16 @@ impl Session {
                 return Ok(());
             }
             let Some(event) = self.read(Some(left)) else { return Ok(()) };
-            match event {
+            match &event {
                 Event::InteractionNotControlled(lost) | Event::InteractionDeleted(lost)
                     if self.host.held().is_empty() =>
                 {
-                    return Err(Error::Lost { interaction: lost.interaction, reason: lost.reason });
+                    let lost = lost.clone();
+                    if !self.comes_back(event) {
+                        return Err(Error::Lost { interaction: lost.interaction, reason: lost.reason });
+                    }
                 }
-                other => self.keep(other),
+                _ => self.keep(event),
             }
         }
     }
@@ -463,13 +466,13 @@ impl Session {
             | Event::RequestFailed(RequestFailedEvent { request: id, .. }) => *id == request,
             _ => false,
         };
-        if let Some(at) = self.kept.iter().position(ended)
-            && let Some(event) = self.kept.remove(at)
-        {
-            return result_of(event, interaction);
-        }
         let mut stop_asked = Some(stop_asked);
         loop {
+            if let Some(at) = self.kept.iter().position(ended)
+                && let Some(event) = self.kept.remove(at)
+            {
+                return result_of(event, interaction);
+            }
             // No time-out is given, so none can pass; were it to, waiting on is right.
             let Some(event) = self.read(None) else { continue };
             if ended(&event) {
@@ -479,8 +482,12 @@ impl Session {
                 Event::InteractionNotControlled(lost) | Event::InteractionDeleted(lost)
                     if interaction == Some(lost.interaction.as_str()) =>
                 {
+                    let lost = lost.clone();
+                    if self.comes_back(event) || self.kept.iter().any(ended) {
+                        continue;
+                    }
                     self.given_up.insert(request);
-                    return Err(Error::Lost { interaction: lost.interaction.clone(), reason: lost.reason.clone() });
+                    return Err(Error::Lost { interaction: lost.interaction, reason: lost.reason });
                 }
                 Event::StopRequested(_) => {
                     if let Some(stop_asked) = stop_asked.take() {
@@ -511,6 +518,31 @@ impl Session {
             }
             return Some(event);
         }
+    }
+
+    /// Whether what this event says is lost is the session's again: what the server took back while the link was
+    /// down, and has for this session all the same, is told to be present next. Then both are kept.
+    fn comes_back(&mut self, lost: Event) -> bool {
+        let Event::InteractionNotControlled(InteractionEvent { interaction, .. }) = &lost else { return false };
+        let id = interaction.clone();
+        self.keep(lost.clone());
+        let is_back = self.is_told_present(&id);
+        if !is_back && let Some(at) = self.kept.iter().position(|kept| *kept == lost) {
+            self.kept.remove(at);
+        }
+        is_back
+    }
+
+    /// Whether the session is told at this moment that it has this interaction. What it is told is kept.
+    pub(crate) fn is_told_present(&mut self, id: &str) -> bool {
+        while let Some(event) = self.read(Some(0)) {
+            let is_it = matches!(&event, Event::InteractionPresent(present) if present == id);
+            self.keep(event);
+            if is_it {
+                return true;
+            }
+        }
+        false
     }
 
     fn keep(&mut self, event: Event) {

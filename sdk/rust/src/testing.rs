@@ -102,6 +102,8 @@ pub type Change = fn(&mut Interaction);
 struct State {
     now: u64,
     interactions: Vec<Interaction>,
+    /// Those it lost, and may be told to have again.
+    lost: Vec<Interaction>,
     /// By the time they come, then in the order in which they were put in.
     events: BTreeMap<(u64, u64), Event>,
     count: u64,
@@ -346,7 +348,14 @@ impl State {
     fn apply(&mut self, event: &Event) {
         match event {
             Event::InteractionNotControlled(InteractionEvent { interaction, .. })
-            | Event::InteractionDeleted(InteractionEvent { interaction, .. }) => self.release(interaction),
+            | Event::InteractionDeleted(InteractionEvent { interaction, .. }) => {
+                let lost = self.interactions.extract_if(.., |held| held.id == *interaction);
+                self.lost.extend(lost);
+            }
+            Event::InteractionPresent(id) => {
+                let back = self.lost.extract_if(.., |lost| lost.id == *id);
+                self.interactions.extend(back);
+            }
             Event::RequestDone(RequestDoneEvent { request, .. })
             | Event::RequestFailed(RequestFailedEvent { request, .. }) => {
                 let routed = self.waiting.remove(request);

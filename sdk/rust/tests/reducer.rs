@@ -160,6 +160,16 @@ fn a_reducer_that_lost_all_it_held_ends_even_if_it_did_not_notice() {
     assert_eq!(host.elapsed(), 500);
 }
 
+#[test]
+fn a_reducer_goes_on_with_what_is_lost_and_there_again() {
+    let host = email();
+    lose(500, &host);
+    host.after(500, Event::InteractionPresent(ID.into()));
+    host.message_at(9_000, "end", "null");
+    assert_eq!(host.run_rebuilt(Watches::run), Ok(()));
+    assert_eq!(host.elapsed(), 9_000);
+}
+
 /// Asks for a route without waiting for it, and knows it again when it ends.
 #[derive(Serialize, Deserialize)]
 struct Routes {

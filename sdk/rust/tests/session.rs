@@ -110,6 +110,42 @@ fn a_lost_interaction_ends_the_wait_and_the_late_outcome_is_dropped() {
     assert_eq!(ended, Ok(()), "a session that lost its interaction has not failed");
 }
 
+/// The server took it back while the link was down for long, and has it for the session all the same.
+fn lost_and_there_again(at_ms: u64, script: &Script) {
+    lost(at_ms, script);
+    script.after(at_ms, Event::InteractionPresent("0000TEST00000001".into()));
+}
+
+#[test]
+fn an_interaction_that_is_lost_and_there_again_ends_no_wait_and_both_are_told() {
+    let host = email();
+    host.route(Route::Agent("ann".into(), 500));
+    lost_and_there_again(100, &host);
+    let ended = host.run(|session| {
+        let interaction = session.interaction()?;
+        session.route(&interaction).to(Target::agent("ann")).send()?;
+        let told: Vec<_> = std::iter::from_fn(|| session.next_event(Some(secs(1)))).collect();
+        assert!(
+            matches!(told.as_slice(), [Event::InteractionNotControlled(_), Event::InteractionPresent(_)]),
+            "{told:?}"
+        );
+        Ok(())
+    });
+    assert_eq!((ended, host.elapsed()), (Ok(()), 1_500));
+}
+
+#[test]
+fn a_sleep_goes_on_when_what_is_lost_is_there_again() {
+    let host = email();
+    lost_and_there_again(5_000, &host);
+    let ended = host.run(|session| {
+        let interaction = session.interaction()?;
+        session.sleep(minutes(60))?;
+        session.place(&interaction, "email.general")
+    });
+    assert_eq!((ended, host.elapsed()), (Ok(()), 3_600_000));
+}
+
 #[test]
 fn a_link_that_is_down_means_the_interaction_is_lost() {
     let host = email();

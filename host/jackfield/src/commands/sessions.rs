@@ -29,7 +29,9 @@ pub async fn sessions(global: &Global, arguments: Sessions) -> anyhow::Result<Ex
             "links",
             &["LINK", "STATE", "#CONNECTIONS", "#INTERACTIONS", "#WAITING FOR TARGET", "#AGENTS"],
             |row| {
+                let lacks = row.get("lacksOrchestrationSystem").and_then(Json::as_bool) == Some(true);
                 let state = match (row.get("up").and_then(Json::as_bool), field(row, "problem")) {
+                    (Some(true), _) if lacks => "up, without orchestration_system".to_owned(),
                     (Some(true), _) => "up".to_owned(),
                     (_, problem) => format!("down {problem}").trim_end().to_owned(),
                 };

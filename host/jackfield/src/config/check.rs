@@ -297,10 +297,14 @@ fn connections(site: &Site, notes: &Notes) {
             notes.push(
                 Problem::new(
                     name.span(),
-                    format!("server `{}` has no queue `{ORCHESTRATION_SYSTEM}`", name.get_ref()),
+                    format!(
+                        "tenant `{}` has no queue `{ORCHESTRATION_SYSTEM}` on server `{}`",
+                        site.tenant_name(server.tenant.as_ref()),
+                        name.get_ref()
+                    ),
                     "messages made without a queue will fail here",
                 )
-                .help(format!("add [[queue]] with name = \"{ORCHESTRATION_SYSTEM}\""))
+                .help(format!("add [[queue]] with name = \"{ORCHESTRATION_SYSTEM}\", and no submitter for it"))
                 .warning(),
             );
         }

@@ -337,6 +337,12 @@ impl Site {
             .map_or(1, |tenant| tenant.id)
     }
 
+    /// Name of the tenant `name`; the first tenant's where none is named.
+    pub fn tenant_name<'s>(&'s self, name: Option<&'s Text>) -> &'s str {
+        let name = name.or_else(|| self.tenants.first().map(|tenant| &tenant.name));
+        name.map_or("", |name| name.get_ref())
+    }
+
     /// Where the running node answers questions: `<data>/<application>.sock`.
     pub fn control_socket(&self) -> PathBuf {
         self.application.data.join(format!("{}.sock", self.application.name))

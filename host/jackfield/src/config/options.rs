@@ -251,6 +251,20 @@ pub const OPTIONS: &[OptionDefinition] = &[
     integer(
         Application,
         "orchestration",
+        "link-down-timeout",
+        (300, 1, 86_400, Seconds),
+        "How long a session's request to an Interaction Server waits while the link there is down; then it fails with link_down. It goes to no other server.",
+    ),
+    integer(
+        Application,
+        "orchestration",
+        "cleanup-takeover-timeout",
+        (300, 10, 86_400, Seconds),
+        "How long an interaction of another node of the cluster may wait in orchestration_system; then this node cleans it up in that one's place.",
+    ),
+    integer(
+        Application,
+        "orchestration",
         "reconnect-first",
         (200, 10, 60_000, Milliseconds),
         "First pause before a lost link is tried again; it doubles up to reconnect-max, with jitter.",

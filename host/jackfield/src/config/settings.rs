@@ -204,6 +204,8 @@ fn node_options(options: &OptionValues) -> jackfield_node::Options {
         reconnect_first: duration("reconnect-first"),
         reconnect_max: duration("reconnect-max"),
         request_timeout: duration("request-timeout"),
+        link_down_timeout: duration("link-down-timeout"),
+        cleanup_takeover_timeout: duration("cleanup-takeover-timeout"),
     }
 }
 

@@ -10,6 +10,7 @@ mod journal_trouble;
 mod malformed_frames;
 mod moved;
 mod node_killed;
+mod one_of_two_nodes_killed;
 #[path = "../support/port.rs"]
 mod port;
 mod server_killed;

@@ -135,6 +135,15 @@ impl Site {
         self.start("node", words, "jackfield.toml", &["run"]);
     }
 
+    /// Another node, as the first one is configured but for its name: it has a data folder of its own.
+    pub fn start_other_node(&mut self) {
+        let text = fs::read_to_string(self.path("jackfield.toml")).expect("the site");
+        let other = text.replacen("name = \"node\"", "name = \"other\"\ndata = \"other\"", 1);
+        assert_ne!(text, other, "the node has another name");
+        self.write("other.toml", &other);
+        self.start("other", &[], "other.toml", &["run"]);
+    }
+
     /// The media server `outbox` in a process of its own, which is that of a node with nothing to do.
     pub fn start_outbox(&mut self) {
         if !self.path("media.toml").exists() {
@@ -249,7 +258,7 @@ impl Site {
     /// What the processes logged last, for the message of a failed assertion.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for what in ["server", "node", "outbox"] {
+        for what in ["server", "node", "other", "outbox"] {
             let path = self.folder.path().join(format!("{what}.log"));
             let log = fs::read_to_string(path).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();

@@ -21,12 +21,16 @@ impl LinkTask {
                 tracing::warn!(server = self.server, reason, ?retry_in, "the link to the interaction server is down");
                 self.down(&reason);
             }
-            None => self.down("the link was closed"),
+            None => {
+                self.down("the link was closed");
+                self.is_closed = true;
+            }
             Some(LinkEvent::Event(event)) => match event {
                 Answer::Delivery(delivery) => self.delivery(delivery),
                 Answer::Reporting(event) => self.reporting(event),
                 Answer::PropertiesChanged(changed) => self.changed_by_others(changed),
                 Answer::Revoked(revoked) if revoked.ticket_id == 0 => self.revoked(&revoked),
+                Answer::Error(error) if error.code == ErrorCode::Replaced.number() => self.replaced(),
                 _ => {}
             },
         }
@@ -49,12 +53,13 @@ impl LinkTask {
                 }
             }));
         }
-        self.start_reporting(true);
+        self.start_reporting();
+        self.clean_up.link_up(self.now);
         self.begin_return();
     }
 
-    /// For sessions nothing changes. What they asked for is asked again, what they hold is reclaimed, when
-    /// the link is up again.
+    /// For sessions nothing changes yet. What they asked for is asked again, what they hold is reclaimed, when
+    /// the link is up again; what has waited for that for too long fails.
     fn down(&mut self, reason: &str) {
         if let Some(board) = self.shared.boards.get(self.index) {
             board.up.store(false, Ordering::Relaxed);
@@ -65,6 +70,8 @@ impl LinkTask {
         }
         self.shared.pulls.tell(|pulls| pulls.link_down(self.index));
         self.phase = Phase::Down;
+        self.link_waits.begin(self.now);
+        self.clean_up.link_down();
         self.asked_agents = false;
         self.forget_sent();
         self.services.clear();
@@ -76,6 +83,20 @@ impl LinkTask {
         for running in self.sessions.values_mut() {
             running.settling = false;
         }
+    }
+
+    /// Another node has registered there under the name of this one. To come back would be to take it from that one
+    /// again, and so for ever: this one leaves the server to it.
+    fn replaced(&mut self) {
+        let name = &self.shared.settings.name;
+        tracing::error!(
+            server = self.server,
+            "another node has registered at this server as `{name}`: an application name may run once for each server. \
+             This node stays away from it until it is started again; give one of the two another name"
+        );
+        self.link.stop();
+        self.down(&format!("another node has registered there as `{name}`"));
+        self.is_closed = true;
     }
 
     /// Ends the connection, so that another one is made.
@@ -92,25 +113,27 @@ impl LinkTask {
         }
     }
 
-    fn start_reporting(&mut self, with_clean_up: bool) {
-        let queues = if with_clean_up { vec![ORCHESTRATION_SYSTEM.to_owned()] } else { Vec::new() };
-        let ask = RequestStartReporting { interactions: with_clean_up, agents: true, queues };
-        self.asked_agents = true;
-        self.send(Ask::StartReporting(ask), String::new(), Purpose::Reporting { with_clean_up }, None);
+    /// The tenant of the server, by its number; 0 while there is no connection.
+    pub(crate) fn tenant(&self) -> u32 {
+        self.client.as_ref().map_or(0, |client| client.registration().tenant_id)
     }
 
-    pub(super) fn reporting_answer(&mut self, with_clean_up: bool, answer: Result<Answer, LinkError>) {
+    pub(crate) fn client_is_there(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Agents, and what comes into `orchestration_system` or leaves it.
+    fn start_reporting(&mut self) {
+        let queues = vec![ORCHESTRATION_SYSTEM.to_owned()];
+        let ask = RequestStartReporting { interactions: true, agents: true, queues };
+        self.asked_agents = true;
+        self.send(Ask::StartReporting(ask), String::new(), Purpose::Reporting, None);
+    }
+
+    pub(super) fn reporting_answer(&mut self, answer: Result<Answer, LinkError>) {
         self.asked_agents = false;
         match answer {
             Ok(Answer::AgentStates(states)) => self.agent_states(states.agents),
-            Err(error) if with_clean_up && error.code() == Some(ErrorCode::UnknownQueue) => {
-                tracing::warn!(
-                    server = self.server,
-                    "there is no interaction queue `{ORCHESTRATION_SYSTEM}` on this server; configure it where strategies \
-                     send messages without a queue"
-                );
-                self.start_reporting(false);
-            }
             Err(error) => {
                 tracing::error!(server = self.server, %error, "no agent states from this server: nothing can be routed there");
             }

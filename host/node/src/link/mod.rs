@@ -15,6 +15,7 @@
 mod connection;
 mod pulls;
 mod sending;
+mod waits;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -31,7 +32,10 @@ use jackfield_strategy::{SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
 use self::sending::{Awaiting, Sent};
+use self::waits::LinkWaits;
+pub(crate) use self::waits::Overdue;
 use crate::by_id::ById;
+use crate::clean_up::Table as CleanUp;
 use crate::fetches::{Fetched, Fetches};
 use crate::held::Names;
 use crate::pulling::{Pull, PullId};
@@ -84,6 +88,8 @@ pub(crate) struct LinkTask {
     link: Link,
     events: mpsc::Receiver<LinkEvent>,
     client: Option<Client>,
+    /// There will be no other connection.
+    is_closed: bool,
     /// How far the link has come since it is up.
     pub(crate) phase: Phase,
     /// Who is logged in was asked, and not answered yet.
@@ -103,6 +109,10 @@ pub(crate) struct LinkTask {
     pub(crate) services: Services,
     /// HTTP requests.
     pub(crate) fetches: Fetches,
+    /// Requests that wait for the link.
+    pub(crate) link_waits: LinkWaits,
+    /// What is in `orchestration_system`.
+    pub(crate) clean_up: CleanUp,
     /// Held pulls and the reference ids they were sent with.
     pub(crate) held_pulls: Vec<(PullId, u64)>,
 
@@ -168,6 +178,7 @@ impl LinkTask {
             link,
             events,
             client: None,
+            is_closed: false,
             phase: Phase::Down,
             asked_agents: false,
             pulls,
@@ -182,6 +193,8 @@ impl LinkTask {
             last_token: 0,
             services: Services::default(),
             fetches: Fetches::default(),
+            link_waits: LinkWaits::default(),
+            clean_up: CleanUp::new(&shared.settings.cluster, &shared.settings.name),
             held_pulls: Vec::new(),
             sessions: ById::default(),
             interactions: HashMap::new(),
@@ -208,12 +221,14 @@ impl LinkTask {
 
     /// Runs until the shutdown is done.
     pub async fn run(mut self) -> ShutdownReport {
+        self.link_waits.begin(self.now);
         loop {
             let step = self.next().await;
             self.now = tokio::time::Instant::now().into_std();
             self.take(step);
             self.go_on();
             self.selected();
+            self.clean_up();
             self.flush();
             self.show();
             if self.is_done() {
@@ -265,7 +280,7 @@ impl LinkTask {
             (token, reply) = sending => Step::Sent(token, reply),
             Some((token, answer)) = self.replies.next() => Step::Answer(token, answer),
             grace = stop => Step::Stop(grace),
-            event = self.events.recv() => Step::Link(event),
+            event = self.events.recv(), if !self.is_closed => Step::Link(event),
             ended = self.way.ended() => Step::Over(ended),
             Some(()) = self.recordings.next() => Step::Recorded,
             () = tick => Step::Tick,
@@ -327,6 +342,8 @@ impl LinkTask {
             self.kills.front().map(|(at, _)| *at),
             self.go_on_at(),
             self.services.next(),
+            self.clean_up_at(),
+            self.link_waits_until(),
             self.stopping,
         ]
         .into_iter()
@@ -338,6 +355,7 @@ impl LinkTask {
         self.expire();
         self.selection.tick(self.now);
         self.ask_services_again();
+        self.give_up_waiting();
         while let Some((at, _)) = self.kills.front()
             && *at <= self.now
         {

@@ -115,11 +115,11 @@ impl LinkTask {
             Purpose::Pull(pull) => self.pull_answer(pull, answer),
             Purpose::CancelPull => self.cancelling = self.cancelling.saturating_sub(1),
             Purpose::Refresh { session, interaction } => self.refreshed(&session, &interaction, answer),
-            Purpose::Reporting { with_clean_up } => self.reporting_answer(with_clean_up, answer),
+            Purpose::Reporting => self.reporting_answer(answer),
             Purpose::Deliver { interaction, number } => self.deliver_answer(interaction, number, answer),
             Purpose::TakeBack { interaction, number } => self.taken_back(interaction, number, answer),
             Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),
-            Purpose::CleanUp { interaction, pulled } => self.clean_up_answer(interaction, pulled, answer),
+            Purpose::CleanUp(asked) => self.clean_up_answer(asked, answer),
         }
     }
 

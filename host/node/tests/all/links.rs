@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jackfield_protocol::v1::KeyValueList;
 use jackfield_server::Timers;
 
 use crate::support::{Site, all_texts, plugins, session, settings, start, tell, until, watching};
@@ -84,22 +83,4 @@ async fn what_the_server_takes_back_from_a_silent_session_is_the_next_ones() {
     tell(&node, &second, "finish", "").await;
     until("both are gone", async || node.status().sessions.is_empty().then_some(())).await;
     assert_eq!((node.status().counters.pulled, node.status().counters.failed), (2, 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_ours_in_orchestration_system_is_cleaned_up() {
-    let site = Site::open("email", &["obeys"], true);
-    let (engine, plugins) = plugins(&["obeys"]).await;
-    let node = start(settings(&[&site], &["obeys"]), engine, plugins).await;
-    // The node listens once it pulls: both leave with the connection.
-    until("the node pulls", async || (node.status().pulls[0].asked > 0).then_some(())).await;
-    let owned_by = |node: &str| {
-        let owner = KeyValueList::default().with("Session", "s").with("Node", node).with("Url", "");
-        KeyValueList::default().with("ORSI:east:0000000000000001", owner)
-    };
-    let theirs = site.submit_into("orchestration_system", owned_by("node_2")).await;
-    site.submit_into("orchestration_system", owned_by("node_1")).await;
-    until("one is cleaned up", async || (node.status().counters.cleaned_up == 1).then_some(())).await;
-    assert_eq!(site.queue("orchestration_system").await.waiting, 1);
-    assert_eq!(site.look(&theirs).await.0, "orchestration_system");
 }

@@ -194,7 +194,8 @@ impl Site {
         site
     }
 
-    fn closed(
+    /// One whose server is not started yet.
+    pub fn closed(
         name: &str,
         strategies: &[&str],
         poison: bool,
@@ -268,6 +269,16 @@ impl Site {
         site
     }
 
+    /// What its server is told at its next start.
+    pub fn configure(&mut self, change: impl FnOnce(&mut jackfield_server::Settings)) {
+        change(&mut self.settings);
+    }
+
+    /// All of that.
+    pub fn settings(&self) -> &jackfield_server::Settings {
+        &self.settings
+    }
+
     pub fn start(&self) {
         let store = SqliteStore::open(&self.folder.path().join("store.db")).expect("a store");
         let (server, warnings) = Server::open(self.settings.clone(), Box::new(store)).expect("a server");
@@ -316,7 +327,8 @@ impl Site {
     pub async fn submit_into(&self, queue: &str, user_data: KeyValueList) -> String {
         let (client, _events) = self.client(ClientType::MediaServer).await;
         let submit = RequestSubmit {
-            media_type: "email".into(),
+            // Sites are named after what they are for.
+            media_type: self.name.clone(),
             interaction_type: "Inbound".into(),
             interaction_subtype: "InboundNew".into(),
             queue: queue.into(),
@@ -439,10 +451,10 @@ pub struct Agent {
 impl Agent {
     pub async fn log_in(site: &Site, id: &str, capacity: u32) -> Agent {
         let (client, events) = site.client(ClientType::AgentApplication).await;
-        let media = vec![MediaCapacity { media_type: "email".into(), capacity }];
+        let media = vec![MediaCapacity { media_type: site.name.clone(), capacity }];
         let login = RequestAgentLogin { agent: id.into(), place: format!("place-{id}"), media };
         client.request(Ask::AgentLogin(login)).await.expect("a login");
-        let ready = RequestReadyForMedia { agent: id.into(), media_types: vec!["email".into()] };
+        let ready = RequestReadyForMedia { agent: id.into(), media_types: vec![site.name.clone()] };
         client.request(Ask::ReadyForMedia(ready)).await.expect("ready");
         Agent { client, events }
     }

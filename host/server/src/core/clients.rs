@@ -100,7 +100,10 @@ impl Core {
             .collect();
         for client in earlier {
             tracing::warn!(client = name, "a routing engine registers again; its earlier connection is cut off");
-            self.close(client, Leaving::Broken, "another connection of a routing engine of this name has registered");
+            let reason = "another connection of a routing engine of this name has registered";
+            let error = ErrorCode::Replaced.with(format!("{reason}; a name may be used once for each server"));
+            self.event(client, EventMessage::Error(error.into()));
+            self.close(client, Leaving::Broken, reason);
         }
     }
 

@@ -86,8 +86,13 @@ impl Keeping {
         self.kept.get(id).map_or(!self.just_started, |kept| kept.whom == *whom)
     }
 
-    fn lets_reclaim(&self, whom: &Whom, id: &str) -> bool {
-        self.kept.get(id).is_none_or(|kept| kept.whom == *whom)
+    /// How it may be reclaimed; none: it is kept for another.
+    fn reclaim(&self, whom: &Whom, id: &str) -> Option<Reclaim> {
+        match self.kept.get(id) {
+            Some(kept) => (kept.whom == *whom).then_some(Reclaim::Take),
+            None if self.just_started => Some(Reclaim::Take),
+            None => Some(Reclaim::TakeOfAll),
+        }
     }
 
     /// Whether pulls wait until those who come back have reclaimed.
@@ -115,8 +120,10 @@ impl Keeping {
 
 /// How an interaction comes back to a client that reclaims it.
 enum Reclaim {
-    /// It waits.
+    /// It waits, and is kept for the client.
     Take,
+    /// It waits, and is everybody's.
+    TakeOfAll,
     /// The client holds it already.
     Hold,
     /// The invitation with this ticket is the client's.
@@ -242,6 +249,10 @@ impl Core {
         for (id, way, mut interaction) in found {
             match way {
                 Reclaim::Take => self.take_back(client, &id),
+                Reclaim::TakeOfAll => {
+                    self.take_back(client, &id);
+                    answer.taken_back.push(id.clone());
+                }
                 Reclaim::Hold => {
                     // A sign of life.
                     let _ = self.held_by(client, &id);
@@ -305,10 +316,8 @@ impl Core {
         match self.out.get(id).map(|out| &out.holder) {
             None => match self.entry(id) {
                 None => Err((State::Unknown, String::new())),
-                Some(entry) if !entry.is_locked && self.keeping.lets_reclaim(&self.whom(client), id) => {
-                    Ok(Reclaim::Take)
-                }
-                Some(_) => Err((State::Taken, String::new())),
+                Some(entry) if entry.is_locked => Err((State::Taken, String::new())),
+                Some(_) => self.keeping.reclaim(&self.whom(client), id).ok_or((State::Taken, String::new())),
             },
             Some(Holder::Router { client: holder, .. }) if *holder == client => Ok(Reclaim::Hold),
             Some(Holder::Router { .. }) => Err((State::Taken, String::new())),

@@ -16,6 +16,7 @@ mod bodies;
 mod checks;
 mod clients;
 mod delivery;
+mod finding;
 mod holding;
 mod idempotency;
 mod ids;
@@ -341,6 +342,7 @@ impl Core {
             RequestMessage::Pull(request) => self.pull(client, reference_id, request),
             RequestMessage::CancelPull(request) => self.cancel_pull(client, request),
             RequestMessage::Reclaim(request) => self.reclaim(client, request),
+            RequestMessage::FindInteractions(request) => self.find_interactions(request),
             RequestMessage::PlaceInQueue(request) => self.place_in_queue(client, request),
             RequestMessage::PlaceInWorkbin(request) => self.place_in_workbin(client, request),
             RequestMessage::Deliver(request) => self.deliver(client, reference_id, key, request),

@@ -224,6 +224,16 @@ impl Views {
         Ok(found.iter().filter_map(|id| self.remove(id)).collect())
     }
 
+    /// Ids of what waits in a queue, whatever its state, in their order: up to `limit` of those after `after`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn ids_in(&self, queue: &str, after: &str, limit: usize) -> Result<Vec<String>, RequestError> {
+        self.waiting.ids_in(queue, after, limit).map_err(|error| {
+            ErrorCode::StoreUnavailable.with(format!("the table of what waits in `{queue}` cannot be read: {error}"))
+        })
+    }
+
     /// The query a view was translated to, its literals as `?`: what is asked of every view, then
     /// its condition and its order. `None` for an unknown or bad view.
     pub fn sql(&self, view: &str) -> Option<String> {

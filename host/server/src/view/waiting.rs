@@ -146,6 +146,14 @@ impl Waiting {
         Ok(found)
     }
 
+    /// Ids of up to `limit` rows of a queue, in their order, from the first after `after`.
+    pub(super) fn ids_in(&self, queue: &str, after: &str, limit: usize) -> rusqlite::Result<Vec<String>> {
+        let text = "select id from waiting where queue = ? and id > ? order by id limit ?";
+        let mut statement = self.connection.prepare_cached(text)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        statement.query_map((queue, after, limit), |row| row.get(0))?.collect()
+    }
+
     /// How SQLite means to run a query.
     #[cfg(test)]
     pub(super) fn plan(&self, query: &Query) -> String {

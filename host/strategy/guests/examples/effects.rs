@@ -5,7 +5,7 @@
 //! its subject for which interaction, by which session, what, and in which attempt: whoever reads the
 //! outbox knows every decision. In the queue `second` an interaction is for an agent, whatever it says.
 
-use test_guests::{Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
+use test_guests::{Events, Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
 
 struct Strategy;
 
@@ -26,7 +26,8 @@ impl Guest for Strategy {
     fn run(checkpoint: Option<Vec<u8>>) -> Result<(), String> {
         let id = interactions::held().into_iter().next().ok_or("no interaction")?;
         let interaction = interactions::get(&id).ok_or("no interaction")?;
-        let mut work = Work { id, external_id: interaction.external_id.clone().unwrap_or_default(), heard: Vec::new() };
+        let external_id = interaction.external_id.clone().unwrap_or_default();
+        let mut work = Work { id, external_id, heard: Vec::new(), events: Events::default() };
         if checkpoint.is_some() {
             return work.has_waited();
         }
@@ -51,6 +52,7 @@ struct Work {
     id: String,
     external_id: String,
     heard: Vec<String>,
+    events: Events,
 }
 
 impl Work {
@@ -164,7 +166,7 @@ impl Work {
 
     /// The next event; what other sessions say is heard whenever it comes.
     fn next(&mut self, timeout: Option<u64>) -> Result<Option<events::Event>, String> {
-        let event = events::next(timeout);
+        let event = self.events.next(timeout);
         match &event {
             Some(events::Event::Message(message)) => self.heard.push(message.data.clone()),
             Some(events::Event::InteractionNotControlled(lost) | events::Event::InteractionDeleted(lost)) => {

@@ -18,7 +18,7 @@
 //!
 //! It fails where a message comes twice.
 
-use test_guests::{Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
+use test_guests::{Events, Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
 
 struct Strategy;
 
@@ -28,7 +28,7 @@ impl Guest for Strategy {
     }
 
     fn run(checkpoint: Option<Vec<u8>>) -> Result<(), String> {
-        let mut session = Session { echoes: Vec::new() };
+        let mut session = Session { echoes: Vec::new(), events: Events::default() };
         let mut step = 0;
         if let Some(state) = checkpoint {
             let state = String::from_utf8_lossy(&state);
@@ -60,6 +60,7 @@ impl Guest for Strategy {
 
 struct Session {
     echoes: Vec<String>,
+    events: Events,
 }
 
 /// How a wait, or a step, ended.
@@ -95,7 +96,7 @@ impl Session {
                 self.until(|event| matches!(event, events::Event::TimerFired(fired) if *fired == timer))
             }
             'w' => loop {
-                match events::next(Some(400)) {
+                match self.events.next(Some(400)) {
                     None => return Ok(End::Well),
                     Some(event) => {
                         if let End::Lost = self.note(&event)? {
@@ -105,6 +106,11 @@ impl Session {
                 }
             },
             'c' => {
+                while let Some(event) = self.events.kept() {
+                    if let End::Lost = self.note(&event)? {
+                        return Ok(End::Lost);
+                    }
+                }
                 let timer = timers::start(50);
                 let state = format!("{}\n{}", step + 1, self.echoes.join("\n"));
                 session::checkpoint(state.as_bytes());
@@ -148,7 +154,7 @@ impl Session {
                 End::Well | End::Lost => return Ok(()),
                 End::Failed => {}
             }
-            if let Some(event) = events::next(Some(1_000))
+            if let Some(event) = self.events.next(Some(1_000))
                 && let End::Lost = self.note(&event)?
             {
                 return Ok(());
@@ -159,7 +165,7 @@ impl Session {
     /// Waits for a message, unless it has come already.
     fn message(&mut self, name: &str) -> Result<End, String> {
         while !self.echoes.iter().any(|echo| echo == name) {
-            let Some(event) = events::next(None) else { continue };
+            let Some(event) = self.events.next(None) else { continue };
             if let End::Lost = self.note(&event)? {
                 return Ok(End::Lost);
             }
@@ -169,7 +175,7 @@ impl Session {
 
     fn outcome(&mut self, request: u64) -> Result<End, String> {
         loop {
-            match events::next(None) {
+            match self.events.next(None) {
                 Some(events::Event::RequestDone(done)) if done.request == request => return Ok(End::Well),
                 Some(events::Event::RequestFailed(failed)) if failed.request == request => return Ok(End::Failed),
                 Some(event) => {
@@ -184,7 +190,7 @@ impl Session {
 
     fn until(&mut self, is_it: impl Fn(&events::Event) -> bool) -> Result<End, String> {
         loop {
-            let Some(event) = events::next(None) else { continue };
+            let Some(event) = self.events.next(None) else { continue };
             if is_it(&event) {
                 return Ok(End::Well);
             }

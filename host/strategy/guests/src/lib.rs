@@ -35,3 +35,40 @@ pub fn tell(name: &str, data: impl ToString) {
 pub fn number(message: &events::MessageEvent) -> i64 {
     message.data.trim().parse().unwrap_or_default()
 }
+
+/// The events of a session that goes on when what it has lost is there again.
+#[derive(Default)]
+pub struct Events {
+    kept: std::collections::VecDeque<events::Event>,
+}
+
+impl Events {
+    /// The next event. That an interaction is lost, and there again with the next event, is none.
+    pub fn next(&mut self, timeout: Option<u64>) -> Option<events::Event> {
+        loop {
+            let event = match self.kept.pop_front() {
+                Some(event) => event,
+                None => events::next(timeout)?,
+            };
+            match &event {
+                events::Event::InteractionNotControlled(lost) if self.is_back(&lost.interaction) => {}
+                _ => return Some(event),
+            }
+        }
+    }
+
+    /// One that has been read already; none: whoever is rebuilt from here on misses nothing.
+    pub fn kept(&mut self) -> Option<events::Event> {
+        self.kept.pop_front()
+    }
+
+    fn is_back(&mut self, id: &str) -> bool {
+        while let Some(event) = events::next(Some(0)) {
+            if matches!(&event, events::Event::InteractionPresent(present) if present == id) {
+                return true;
+            }
+            self.kept.push_back(event);
+        }
+        false
+    }
+}

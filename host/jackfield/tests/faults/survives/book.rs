@@ -52,6 +52,8 @@ pub struct Pages {
     pub reported_stopped: BTreeMap<String, u32>,
     /// In their order.
     pub killed: Vec<Killed>,
+    /// Nodes that were away for longer than what they held was kept for them.
+    pub gone_for_good: usize,
 }
 
 impl Pages {
@@ -68,9 +70,13 @@ impl Pages {
 
     /// Everything that is not as it should be, now that all is at rest.
     pub fn check(&self, sessions: &[Summary], maildir: &Path) -> Vec<String> {
+        self.check_with(sessions, messages(maildir))
+    }
+
+    /// The same, with the messages that were sent.
+    pub fn check_with(&self, sessions: &[Summary], mut messages: Messages) -> Vec<String> {
         let mut problems: Vec<String> =
             self.twice.iter().map(|name| format!("{name} was acknowledged under two ids")).collect();
-        let mut messages = messages(maildir);
         for (id, (kind, name)) in &self.interactions {
             let of = |strategy: &str| -> Vec<&Summary> {
                 sessions
@@ -83,8 +89,9 @@ impl Pages {
             if takes.len() != 1 {
                 problems.push(format!("{about} was taken by {}", ids(&takes)));
             }
-            // One after an agent had it when the server was killed, and each time a new decision.
-            let most = if *kind == Kind::Moves { 1 + self.server_kills() } else { 0 };
+            // One after an agent had it when the server was killed, or after its node was gone for good, and each
+            // time a new decision.
+            let most = if *kind == Kind::Moves { 1 + self.server_kills() + self.gone_for_good } else { 0 };
             if settles.len() > most || (settles.is_empty() && *kind == Kind::Moves) {
                 problems.push(format!("{about} was settled by {}", ids(&settles)));
             }
@@ -146,16 +153,24 @@ fn ids(sessions: &[&Summary]) -> String {
 }
 
 /// What was made, and in which attempt, by the name of the interaction and the session.
-fn messages(maildir: &Path) -> BTreeMap<(String, String), Vec<(String, String)>> {
-    let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
+pub type Messages = BTreeMap<(String, String), Vec<(String, String)>>;
+
+/// One more, by its subject.
+pub fn made(messages: &mut Messages, subject: &str) {
+    let words: Vec<&str> = subject.split_whitespace().collect();
+    let &[name, session, what, attempt] = words.as_slice() else { panic!("`{subject}` is not ours") };
+    messages.entry((name.into(), session.into())).or_default().push((what.into(), attempt.into()));
+}
+
+/// Those in a Maildir.
+fn messages(maildir: &Path) -> Messages {
+    let mut messages = Messages::new();
     for folder in ["new", "cur"] {
         let Ok(entries) = fs::read_dir(maildir.join(folder)) else { continue };
         for entry in entries {
             let text = fs::read_to_string(entry.expect("an entry").path()).expect("a message");
             let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).expect("a subject");
-            let words: Vec<&str> = subject.split_whitespace().collect();
-            let &[name, session, what, attempt] = words.as_slice() else { panic!("`{subject}` is not ours") };
-            messages.entry((name.into(), session.into())).or_default().push((what.into(), attempt.into()));
+            made(&mut messages, subject);
         }
     }
     messages

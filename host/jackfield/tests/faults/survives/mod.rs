@@ -6,7 +6,7 @@
 //! let themselves be repeated. A round that fails leaves its folder behind: stores, journal, logs.
 
 pub mod agents;
-mod book;
+pub mod book;
 pub mod traffic;
 
 use std::fmt::Write;
@@ -20,11 +20,14 @@ use rand::{RngExt, SeedableRng};
 
 use self::book::Killed;
 pub use self::book::{Book, Kind};
+use self::traffic::Mix;
 use super::site::{PATIENCE, Site, rounds, seed};
 
 /// What can be killed, each as often as it stands here.
 const VICTIMS: [&[&str]; 8] =
     [&["node"], &["node"], &["node"], &["node"], &["server"], &["server"], &["outbox"], &["node", "server"]];
+/// What comes in.
+const MIX: Mix = &[(Kind::Moves, 12), (Kind::Waits, 8), (Kind::Listens, 4)];
 /// Kills in a round at the most: each after the first falls into the recovery from the one before.
 const KILLS: usize = 3;
 
@@ -95,7 +98,7 @@ async fn round(site: &mut Site, seed: u64, told: &mut String) -> Vec<String> {
     // With all of them up, the faults fall into work and not into the start.
     let (status, _events) = traffic::client(site, "auditor", ClientType::ReportingEngine);
     traffic::ready(&status).await;
-    let traffic = tokio::spawn(traffic::send(site.endpoint(), journal.clone(), random, book.clone()));
+    let traffic = tokio::spawn(traffic::send(site.endpoint(), MIX, journal.clone(), random, book.clone()));
 
     let began = Instant::now();
     for kill in &plan {

@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 use super::super::site::{PATIENCE, Site};
 use super::book::{Book, Kind};
 
-/// How many of each kind a round has; each that listens is told by one more.
-const MIX: [(Kind, usize); 3] = [(Kind::Moves, 12), (Kind::Waits, 8), (Kind::Listens, 4)];
+/// How many of each kind come in; each that listens is told by one more.
+pub type Mix = &'static [(Kind, usize)];
 /// The longest pause between two of them, in milliseconds.
 const PAUSE: u64 = 60;
 /// The longest that one waits for its timer, in milliseconds.
@@ -52,9 +52,9 @@ pub async fn status(client: &Client) -> Option<EventServerStatus> {
 }
 
 /// Sends everything; ends when all of it is acknowledged.
-pub async fn send(endpoint: Endpoint, journal: PathBuf, mut random: StdRng, book: Book) {
+pub async fn send(endpoint: Endpoint, mix: Mix, journal: PathBuf, mut random: StdRng, book: Book) {
     let (link, _events) = link(endpoint, "submitter", ClientType::MediaServer);
-    let mut kinds: Vec<Kind> = MIX.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count)).collect();
+    let mut kinds: Vec<Kind> = mix.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count)).collect();
     kinds.shuffle(&mut random);
     let mut sending = JoinSet::new();
     for (number, kind) in kinds.into_iter().enumerate() {
@@ -125,6 +125,25 @@ pub async fn ready(auditor: &Link) {
         }
         assert!(Instant::now() < deadline, "the site does not come up: {:?}", status.clients);
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until nothing is left on the server.
+pub async fn nothing_left(auditor: &Link) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = match auditor.client() {
+            Some(client) => status(&client).await,
+            None => None,
+        };
+        match status {
+            Some(status) if status.interactions == 0 => return Ok(()),
+            status if Instant::now() > deadline => {
+                let queues = status.map(|status| status.queues);
+                return Err(format!("it does not come to rest: {queues:?}"));
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod clients;
 mod delivery;
+mod finding;
 mod idempotency;
 mod model;
 mod placing;

@@ -352,6 +352,12 @@ impl Seen {
             let is_its = *of == place && *until > self.world.now.ticks;
             assert!(!is_its || !asked.contains(id) || granted.contains(id), "{id} was left behind by it");
         }
+        for id in &answer.taken_back {
+            let is_its =
+                self.left_behind.get(id).is_some_and(|(of, until)| *of == place && *until > self.world.now.ticks);
+            assert!(granted.contains(id) && !is_its, "{id} was everybody's");
+            assert!(self.holders.get(id) != Some(&client) && !answer.invited.contains(id), "{id} was never lost");
+        }
         for id in granted {
             if answer.invited.contains(&id) {
                 assert_eq!(self.offered_by.get(&id), Some(&place));

@@ -61,6 +61,20 @@ fn the_window_ends_and_a_held_pull_gets_it() {
 }
 
 #[test]
+fn what_comes_back_after_the_window_is_said_to_have_been_everybodys() {
+    let mut scene = Scene::new();
+    let all = scene.routed(2);
+    scene.breaks();
+    scene.world.pass(WINDOW - 1);
+    scene.comes_back();
+    assert!(scene.reclaims(&[&all[0]], true).taken_back.is_empty(), "in time");
+    scene.world.pass(1);
+    let answer = scene.reclaims(&refs(&all), false);
+    assert_eq!(granted(&answer), refs(&all));
+    assert_eq!(answer.taken_back, [all[1].as_str()], "the first is in its hands");
+}
+
+#[test]
 fn what_it_does_not_want_back_is_free_once_it_has_said_all() {
     let mut scene = Scene::new();
     let all = scene.routed(3);
@@ -127,6 +141,8 @@ fn a_second_connection_of_its_name_cuts_the_first_off() {
     let old = scene.router;
     scene.comes_back();
     assert!(matches!(scene.world.closed.as_slice(), [(closed, _)] if *closed == old));
+    let told = scene.world.events(old);
+    assert!(matches!(told.as_slice(), [EventMessage::Error(error)] if error.code == 1030), "{told:?}");
     let answer = scene.world.ask_once(old, "late", stop(&id));
     assert_eq!(answer, None, "who was frozen and wakes up does nothing");
     assert_eq!(granted(&scene.reclaims(&[&id], false)), [id.as_str()]);
@@ -303,6 +319,19 @@ fn after_a_start_pulls_wait_until_routers_have_reclaimed() {
     scene.world.restart();
     scene.other = scene.world.router("other");
     scene.is_free(&id);
+}
+
+#[test]
+fn what_is_reclaimed_in_the_time_after_a_start_was_nobodys_else_meanwhile() {
+    for (after, taken_back) in [(1_999, false), (2_000, true)] {
+        let mut scene = Scene::new();
+        let id = scene.routed(1).remove(0);
+        scene.world.restart();
+        scene.world.pass(after);
+        scene.comes_back();
+        let answer = scene.reclaims(&[&id], false);
+        assert_eq!((granted(&answer), answer.taken_back.len()), (vec![id.as_str()], usize::from(taken_back)));
+    }
 }
 
 #[test]

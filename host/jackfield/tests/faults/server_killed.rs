@@ -105,7 +105,7 @@ pub async fn everything_waiting(site: &Site, expected: usize) -> HashMap<String,
     let (client, _events) = site.client("auditor", ClientType::RoutingEngine).await;
     let mut found = HashMap::new();
     let mut ids = HashSet::new();
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let mut deadline = std::time::Instant::now() + PATIENCE;
     loop {
         assert!(std::time::Instant::now() < deadline, "{} of {expected} are there", found.len());
         let pull = RequestPull { what: Some(What::View("all of in".into())), count: 1_000, ..Default::default() };
@@ -117,6 +117,10 @@ pub async fn everything_waiting(site: &Site, expected: usize) -> HashMap<String,
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if !pulled.interactions.is_empty() {
+            // As long as some come, more may.
+            deadline = std::time::Instant::now() + PATIENCE;
         }
         for pulled in pulled.interactions {
             let interaction = pulled.interaction.expect("an interaction");

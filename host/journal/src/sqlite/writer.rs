@@ -64,13 +64,14 @@ fn apply(transaction: &Transaction<'_>, entry: &Entry, history_turns: u64) -> ru
             .map(drop),
         Entry::Begin(row) => begin(transaction, row),
         Entry::Turn { session, number, record, due_at, checkpoint, taken, sends } => {
-            one(transaction
+            let changed = transaction
                 .prepare_cached(
                     "insert into turn (session, number, due_at, record) values (?, ?, ?, ?) \
                      on conflict (session, number) do update set due_at = excluded.due_at \
                      where record = excluded.record",
                 )?
-                .execute((session, number.cast_signed(), due_at, record))?)?;
+                .execute((session, number.cast_signed(), due_at, record))?;
+            one(changed, session, "the turn was recorded otherwise already")?;
             if let Some(checkpoint) = checkpoint {
                 keep_checkpoint(transaction, session, *number, *due_at, checkpoint, history_turns)?;
             }
@@ -82,12 +83,18 @@ fn apply(transaction: &Transaction<'_>, entry: &Entry, history_turns: u64) -> ru
             sends.iter().try_for_each(|message| send(transaction, message))
         }
         Entry::Message(message) => send(transaction, message),
-        Entry::End { session, at, outcome, failed, last } => one(transaction
-            .prepare_cached("update session set ended_at = ?, outcome = ?, failed = ?, last = ? where id = ?")?
-            .execute((at, outcome, failed, last, session))?),
-        Entry::Moved { session, digest, version } => one(transaction
-            .prepare_cached("update session set digest = ?, version = ? where id = ?")?
-            .execute((digest, version, session))?),
+        Entry::End { session, at, outcome, failed, last } => {
+            let changed = transaction
+                .prepare_cached("update session set ended_at = ?, outcome = ?, failed = ?, last = ? where id = ?")?
+                .execute((at, outcome, failed, last, session))?;
+            one(changed, session, "a session ends that is not recorded")
+        }
+        Entry::Moved { session, digest, version } => {
+            let changed = transaction
+                .prepare_cached("update session set digest = ?, version = ? where id = ?")?
+                .execute((digest, version, session))?;
+            one(changed, session, "a session moves that is not recorded")
+        }
     }
 }
 
@@ -179,6 +186,10 @@ fn remove_finished(transaction: &Transaction<'_>, before: i64) -> rusqlite::Resu
 
 /// A change that finds nothing to change means that memory and disk disagree: nothing more may be
 /// built on either.
-fn one(changed: usize) -> rusqlite::Result<()> {
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+fn one(changed: usize, session: &str, otherwise: &str) -> rusqlite::Result<()> {
+    if changed == 1 {
+        return Ok(());
+    }
+    tracing::error!(session, "{otherwise}");
+    Err(rusqlite::Error::StatementChangedRows(changed))
 }

@@ -1,5 +1,5 @@
-//! What the configuration says about agents: skills and groups. It does not change while selection
-//! runs; who is there at this moment is another matter (`lane`).
+//! What the configuration says about agents: skills and groups. It changes as a whole;
+//! who is there at this moment is another matter (`lane`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

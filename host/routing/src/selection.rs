@@ -173,6 +173,15 @@ impl Selection {
         Selection { directory, ..Selection::default() }
     }
 
+    /// What is configured about agents has changed: what waits is looked at again. What is on its way stays so.
+    pub fn set_directory(&mut self, now: Instant, directory: Directory) {
+        self.directory = directory;
+        let lanes: Vec<LaneKey> = self.lanes.keys().cloned().collect();
+        for key in lanes {
+            self.place_all(now, &key);
+        }
+    }
+
     /// The next thing the last step brought about.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -297,12 +306,7 @@ impl Selection {
             self.report(link, state);
         }
         for key in self.lanes_of(link) {
-            for route in self.lanes.get(&key).map(Lane::in_order).unwrap_or_default() {
-                if !self.lanes.get(&key).is_some_and(Lane::has_free) {
-                    break;
-                }
-                self.place(now, route);
-            }
+            self.place_all(now, &key);
         }
     }
 
@@ -435,6 +439,16 @@ impl Selection {
             .and_then(|lane| lane.best_agent(&route.pool, &self.directory, |agent| is_excluded(excluded, agent, now)));
         if let Some(fit) = fit {
             self.assign(id, fit);
+        }
+    }
+
+    /// Finds agents for all that waits in a lane, in its order.
+    fn place_all(&mut self, now: Instant, key: &LaneKey) {
+        for route in self.lanes.get(key).map(Lane::in_order).unwrap_or_default() {
+            if !self.lanes.get(key).is_some_and(Lane::has_free) {
+                break;
+            }
+            self.place(now, route);
         }
     }
 

@@ -81,6 +81,25 @@ fn the_target_that_fits_is_named_and_nobody_else_is_chosen() {
 }
 
 #[test]
+fn what_waits_is_looked_at_again_when_the_skills_of_agents_change() {
+    let now = Instant::now();
+    let mut selection = Selection::new(directory());
+    selection.agents(now, LINK, &[state("anna", true, 2, 0, 0), state("boris", true, 1, 0, 1)]);
+    selection.submit(now, submit(1, 0, 0, &[target(TargetKind::Skill, "Billing >= 8")])).expect("a submit");
+    selection.submit(now, submit(2, 0, 0, &[target(TargetKind::Skill, "Billing >= 5")])).expect("a submit");
+    assert_eq!(assigned(&mut selection), [(2, "anna".to_owned())]);
+    let profile = |level| AgentProfile { skills: [("Billing".to_owned(), level)].into(), ..AgentProfile::default() };
+    let changed: Directory = [("anna".to_owned(), profile(1)), ("boris".to_owned(), profile(9))].into_iter().collect();
+    selection.set_directory(now, changed);
+    assert_eq!(assigned(&mut selection), [(1, "boris".to_owned())]);
+    // What is on its way stays so; what comes next goes by the new skills.
+    selection.submit(now, submit(3, 0, 0, &[target(TargetKind::Skill, "Billing >= 5")])).expect("a submit");
+    assert_eq!(assigned(&mut selection), []);
+    let gone = selection.submit(now, submit(4, 0, 0, &[target(TargetKind::AgentGroup, "night")]));
+    assert!(gone.is_err(), "nobody is in that group any more");
+}
+
+#[test]
 fn what_cannot_be_a_target_is_refused() {
     let now = Instant::now();
     let mut selection = Selection::new(directory());

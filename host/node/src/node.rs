@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use jackfield_journal::{Journal, MessageRow};
 use jackfield_plugins::Plugins;
-use jackfield_routing::{AgentProfile, Directory as Agents};
-use jackfield_strategy::{Engine, Facts, Gone, Session, SessionEvent, Turn};
+use jackfield_strategy::{Engine, Gone, Session, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::card::Card;
-use crate::facts::StrategyFacts;
+use crate::facts::{Said, StrategyFacts};
 use crate::http::Http;
 use crate::link::{LinkTask, Stopping};
-use crate::pulling::{Doing, PullOptions, PullScheduler};
+use crate::live::{self, Live};
+use crate::pulling::{Doing, PullScheduler};
 use crate::pulls::{self, Pulls};
 use crate::recording::{Book, Way};
 use crate::recovery;
@@ -85,18 +85,12 @@ impl Node {
         journal: Option<Journal>,
     ) -> Result<Node, StartError> {
         let pairs = pairs(&settings)?;
-        let options = &settings.options;
-        let pull_options = PullOptions {
-            max_sessions: options.max_sessions.max(1),
-            pull_count: usize::try_from(options.pull_count).unwrap_or(usize::MAX).max(1),
-            max_delay: options.max_pull_delay,
-            error_rest: options.mcr_pull_after_error_timeout,
-            pause_first: options.reconnect_first,
-            pause_max: options.reconnect_max,
-        };
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
-        let mut scheduler = PullScheduler::new(pull_options, &limits, &pairs);
+        let mut scheduler = PullScheduler::new(live::pull_options(&settings.options), &limits, &pairs);
         let strategies = &settings.strategies;
+        for (index, strategy) in strategies.iter().enumerate() {
+            scheduler.set_enabled(index, strategy.enabled);
+        }
         scheduler.set_plugins(
             strategies
                 .iter()
@@ -109,6 +103,7 @@ impl Node {
         let (stop, stopped) = watch::channel(None);
         let shared = Arc::new(Shared {
             facts: facts(&settings),
+            live: watch::Sender::new(Arc::new(Live::of(&settings))),
             http: Http::default(),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,
@@ -131,8 +126,7 @@ impl Node {
             // One pull a strategy at a time; with as many of a connection before, not yet looked at.
             let (sender, receiver) = mpsc::channel(2 * shared.settings.strategies.len().max(1));
             senders.push(sender);
-            let agents = agents(&shared.settings);
-            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, receiver, way, stopped.clone()) {
                 for session in recovered.remove(&index).unwrap_or_default() {
                     task.restore(session);
                 }
@@ -205,6 +199,7 @@ impl Node {
                     _ if stopped => (PullState::Stopped, 0, Duration::ZERO),
                     Doing::LinkDown => (PullState::LinkDown, 0, Duration::ZERO),
                     Doing::NoPlugin => (PullState::NoPlugin, 0, Duration::ZERO),
+                    Doing::Disabled => (PullState::Disabled, 0, Duration::ZERO),
                     Doing::Held => (PullState::JournalDown, 0, Duration::ZERO),
                     Doing::Asked(asked) => (PullState::Pulling, asked, Duration::ZERO),
                     Doing::Full => (PullState::Full, 0, Duration::ZERO),
@@ -377,24 +372,9 @@ fn pairs(settings: &Settings) -> Result<Vec<(usize, usize)>, StartError> {
     Ok(pairs)
 }
 
-fn facts(settings: &Settings) -> Vec<Arc<dyn Facts>> {
+fn facts(settings: &Settings) -> Vec<Arc<StrategyFacts>> {
     let lists = Arc::new(settings.lists.clone());
-    settings
-        .strategies
-        .iter()
-        .map(|strategy| -> Arc<dyn Facts> {
-            Arc::new(StrategyFacts { lists: lists.clone(), parameters: strategy.parameters.clone() })
-        })
-        .collect()
-}
-
-fn agents(settings: &Settings) -> Agents {
-    settings
-        .agents
-        .iter()
-        .map(|agent| {
-            let profile = AgentProfile { skills: agent.skills.clone(), groups: agent.groups.iter().cloned().collect() };
-            (agent.id.clone(), profile)
-        })
-        .collect()
+    let said = |parameters| Said { lists: lists.clone(), parameters };
+    let strategies = settings.strategies.iter();
+    strategies.map(|strategy| Arc::new(StrategyFacts::new(said(strategy.parameters.clone())))).collect()
 }

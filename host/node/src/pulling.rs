@@ -69,6 +69,7 @@ pub(crate) struct Pull {
 pub(crate) enum Doing {
     LinkDown,
     NoPlugin,
+    Disabled,
     /// Nothing is recorded.
     Held,
     Asked(usize),
@@ -95,6 +96,8 @@ struct Entry {
     since: u64,
     failures: u32,
     problem: String,
+    /// When it began to rest after one of the guide's five errors; none: it does not, or for another reason.
+    rests_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -103,6 +106,7 @@ struct Room {
     sessions: usize,
     asked: usize,
     plugin: bool,
+    enabled: bool,
     misbehaves: bool,
     /// Strategies of one number run the same plugin.
     plugin_number: usize,
@@ -138,6 +142,7 @@ impl PullScheduler {
             sessions: 0,
             asked: 0,
             plugin: true,
+            enabled: true,
             misbehaves: false,
             plugin_number,
             plugin_max: usize::MAX,
@@ -155,6 +160,7 @@ impl PullScheduler {
                     since: 0,
                     failures: 0,
                     problem: String::new(),
+                    rests_since: None,
                 })
                 .collect(),
             strategies: strategies
@@ -166,6 +172,34 @@ impl PullScheduler {
             stopped: false,
             held: false,
             sequence: 0,
+        }
+    }
+
+    /// Other options, and other bounds of the strategies. What is asked already stays asked; a rest after one of
+    /// the guide's five errors ends as if it had begun with them.
+    pub fn set_options(&mut self, options: PullOptions, strategies: &[usize]) {
+        self.options = options;
+        self.node.max = options.max_sessions;
+        for (room, &max) in self.strategies.iter_mut().zip(strategies) {
+            room.max = if max == 0 { options.max_sessions } else { max };
+        }
+        for entry in &mut self.entries {
+            if let (State::Resting { until }, Some(since)) = (&mut entry.state, entry.rests_since) {
+                *until = since + options.error_rest;
+            }
+        }
+    }
+
+    /// Whether the strategy is switched on. One that is switched on again is tried at once.
+    pub fn set_enabled(&mut self, strategy: usize, enabled: bool) {
+        let Some(room) = self.strategies.get_mut(strategy) else { return };
+        let was_enabled = std::mem::replace(&mut room.enabled, enabled);
+        if enabled && !was_enabled {
+            for entry in self.entries.iter_mut().filter(|entry| entry.strategy == strategy) {
+                if let State::Resting { .. } = entry.state {
+                    entry.state = State::Idle;
+                }
+            }
         }
     }
 
@@ -286,6 +320,7 @@ impl PullScheduler {
         if let Some(entry) = self.entries.get_mut(id.entry) {
             entry.failures = 0;
             entry.problem.clear();
+            entry.rests_since = None;
             if taken == 0 && now.saturating_duration_since(at) < NOT_HELD {
                 entry.state = State::Resting { until: now + NOT_HELD_PAUSE };
             }
@@ -303,6 +338,7 @@ impl PullScheduler {
         if let Some(entry) = self.entries.get_mut(id.entry) {
             entry.failures = entry.failures.saturating_add(1);
             problem.clone_into(&mut entry.problem);
+            entry.rests_since = rests.then_some(now);
             let pause = if rests {
                 options.error_rest
             } else {
@@ -346,9 +382,11 @@ impl PullScheduler {
         self.entries
             .iter()
             .map(|entry| {
-                let plugin = self.strategies.get(entry.strategy).is_some_and(|room| room.plugin);
+                let room = self.strategies.get(entry.strategy);
+                let plugin = room.is_some_and(|room| room.plugin);
                 let doing = match entry.state {
                     _ if !entry.up => Doing::LinkDown,
+                    _ if room.is_some_and(|room| !room.enabled) => Doing::Disabled,
                     _ if !plugin => Doing::NoPlugin,
                     State::Asked { count, .. } => Doing::Asked(count),
                     _ if self.held => Doing::Held,
@@ -368,7 +406,7 @@ impl PullScheduler {
                     State::Resting { until } => until <= now,
                     State::Asked { .. } => false,
                 }
-                && self.strategies.get(entry.strategy).is_some_and(|room| room.plugin)
+                && self.strategies.get(entry.strategy).is_some_and(|room| room.plugin && room.enabled)
                 && self.left(entry.strategy) > 0
                 && self.left_of_plugin(entry.strategy) > 0
         })

@@ -69,6 +69,56 @@ fn a_missing_plugin_is_not_pulled() {
 }
 
 #[test]
+fn a_rest_that_is_under_way_ends_by_the_changed_timeout_and_other_pauses_do_not() {
+    let mut scheduler = PullScheduler::new(options(100, 10), &[0, 0], &[(0, 0), (0, 1)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    let pulls = all(&mut scheduler, now);
+    scheduler.failed(pulls[0].id, now, "strategy does not exist", true, 0.0);
+    scheduler.failed(pulls[1].id, now, "store unavailable", false, 1.0);
+    scheduler.set_options(PullOptions { error_rest: 60 * SECOND, ..options(100, 10) }, &[0, 0]);
+    assert_eq!(scheduler.wake_at(), Some(now + SECOND));
+    assert_eq!(all(&mut scheduler, now + SECOND).len(), 1);
+    assert_eq!(all(&mut scheduler, now + 59 * SECOND).len(), 0);
+    // Longer again; and one whose new end has passed already is over.
+    scheduler.set_options(PullOptions { error_rest: 600 * SECOND, ..options(100, 10) }, &[0, 0]);
+    assert_eq!(all(&mut scheduler, now + 599 * SECOND).len(), 0);
+    scheduler.set_options(PullOptions { error_rest: 60 * SECOND, ..options(100, 10) }, &[0, 0]);
+    assert_eq!(all(&mut scheduler, now + 599 * SECOND).len(), 1);
+}
+
+#[test]
+fn bounds_that_are_lowered_hold_for_the_next_pull_and_raised_ones_at_once() {
+    let mut scheduler = PullScheduler::new(options(10, 4), &[0, 3], &[(0, 0), (0, 1)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    let pulls = all(&mut scheduler, now);
+    assert_eq!(pulls.iter().map(|pull| pull.count).collect::<Vec<_>>(), [4, 3]);
+    assert!(scheduler.answered(pulls[0].id, now, 4) && scheduler.answered(pulls[1].id, now, 3));
+    scheduler.set_options(options(5, 2), &[0, 1]);
+    assert_eq!(all(&mut scheduler, now), [], "there are more sessions than there may be");
+    (0..3).for_each(|_| scheduler.session_ended(0));
+    (0..3).for_each(|_| scheduler.session_ended(1));
+    assert_eq!(all(&mut scheduler, now).iter().map(|pull| pull.count).sum::<usize>(), 3);
+    scheduler.set_options(options(100, 50), &[0, 0]);
+    assert_eq!(scheduler.status(now).len(), 2);
+}
+
+#[test]
+fn a_strategy_that_is_switched_off_is_not_pulled_and_is_tried_at_once_when_it_is_on_again() {
+    let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
+    let now = Instant::now();
+    scheduler.link_up(0);
+    let pulls = all(&mut scheduler, now);
+    scheduler.set_enabled(0, false);
+    scheduler.failed(pulls[0].id, now, "strategy is disabled", true, 0.0);
+    assert_eq!(scheduler.status(now)[0].2, Doing::Disabled);
+    assert_eq!(all(&mut scheduler, now + 500 * SECOND), []);
+    scheduler.set_enabled(0, true);
+    assert_eq!(all(&mut scheduler, now + SECOND).len(), 1);
+}
+
+#[test]
 fn nothing_is_pulled_while_nothing_is_recorded() {
     let mut scheduler = PullScheduler::new(options(10, 10), &[0], &[(0, 0)]);
     let now = Instant::now();

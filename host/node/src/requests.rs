@@ -231,7 +231,7 @@ impl LinkTask {
     ) {
         let key = request_key(session, request, step);
         let purpose = Purpose::Strategy { session: session.clone(), request, then };
-        let within = self.shared.settings.options.request_timeout.saturating_add(wait);
+        let within = self.shared.request_timeout().saturating_add(wait);
         self.send(message, key, purpose, Some(within));
     }
 

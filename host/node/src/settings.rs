@@ -46,6 +46,8 @@ pub struct StrategySettings {
     pub parameters: BTreeMap<String, String>,
     /// Sessions of it at once on this node; 0: as many as the node takes.
     pub max_sessions: usize,
+    /// Whether it is pulled for.
+    pub enabled: bool,
 }
 
 /// An agent as target selection sees one.

@@ -66,6 +66,8 @@ pub enum PullState {
     LinkDown,
     /// The plugin of the strategy is not there.
     NoPlugin,
+    /// The strategy is switched off.
+    Disabled,
     /// A pull is held open at the server.
     Pulling,
     /// Waits for sessions to end: the node, or the strategy, has as many as it may.

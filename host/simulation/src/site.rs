@@ -437,6 +437,7 @@ fn node_settings(network: &Network, agents: u64) -> jackfield_node::Settings {
         plugin: "simulated".into(),
         parameters: BTreeMap::new(),
         max_sessions: 0,
+        enabled: true,
     });
     let agents = (0..agents).map(|number| AgentSettings {
         id: format!("agent_{number}"),

@@ -25,7 +25,7 @@ impl LinkTask {
             max_delay_ms: u32::try_from(pull.delay.as_millis()).unwrap_or(u32::MAX).max(1),
             ..Default::default()
         };
-        let within = pull.delay.saturating_add(self.shared.settings.options.request_timeout);
+        let within = pull.delay.saturating_add(self.shared.request_timeout());
         self.send(Ask::Pull(ask), String::new(), Purpose::Pull(pull), Some(within));
     }
 
@@ -38,7 +38,7 @@ impl LinkTask {
         };
         let rests = error.code().is_some_and(ErrorCode::rests_pull);
         let strategy = self.shared.strategy(pull.strategy).map(|strategy| strategy.name.as_str());
-        let rest = if rests { self.shared.settings.options.mcr_pull_after_error_timeout } else { Duration::ZERO };
+        let rest = if rests { self.shared.live().options.mcr_pull_after_error_timeout } else { Duration::ZERO };
         tracing::warn!(server = self.server, strategy, %error, ?rest, "a pull was refused; it rests, others go on");
         let problem = match &error {
             LinkError::Refused(RequestError { code, name, .. }) => format!("{name} ({code})"),

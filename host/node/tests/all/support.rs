@@ -488,6 +488,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
                 plugin: (*name).into(),
                 parameters: Default::default(),
                 max_sessions: 0,
+                enabled: true,
             })
             .collect(),
         agents: ["anna", "boris"]

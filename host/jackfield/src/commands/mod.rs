@@ -73,7 +73,7 @@ fn load(global: &Global) -> anyhow::Result<Site> {
     let (site, warnings) = config::load(&global.site)?;
     for warning in warnings.all() {
         let (line, column) = warnings.position(warning.span.start);
-        tracing::warn!(file = %global.site.display(), line, column, "{}", warning.message);
+        tracing::warn!(file = %global.site.display(), line, column, "{}", warning.with_help());
     }
     Ok(site)
 }

@@ -7,6 +7,7 @@
 
 mod check;
 mod checked_text;
+mod connections;
 mod model;
 mod objects;
 pub mod options;
@@ -64,7 +65,11 @@ pub fn load_with_views(path: &Path) -> Result<(Site, Problems), ConfigurationErr
     gather(path, &read(path)?, true)
 }
 
-fn read(path: &Path) -> Result<String, ConfigurationError> {
+/// What the file says, without a look at it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> Result<String, ConfigurationError> {
     let unreadable = |reason: String| ConfigurationError::Unreadable { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > FILE_BYTES {

@@ -6,8 +6,10 @@ use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollo
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
+use super::connections::{Connection, connections};
 use super::model::{Server, Site};
 use super::options::Owner;
+use super::section::Notes;
 use super::values::OptionValues;
 
 /// What one Interaction Server is told: the objects that concern it and no others.
@@ -124,18 +126,18 @@ fn limits(options: &OptionValues) -> server::Limits {
 /// What the node is told. `endpoint` says how it reaches each server.
 pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jackfield_node::Settings {
     let application = &site.application;
-    let connected = application.connections.iter().filter_map(|name| site.server(name.get_ref()));
     jackfield_node::Settings {
         name: application.name.clone(),
         cluster: application.cluster.clone(),
-        links: connected
-            .map(|server| LinkSettings {
+        links: connections(site, &Notes::default())
+            .into_iter()
+            .map(|Connection { server, pulls, .. }| LinkSettings {
                 server: server.name.get_ref().clone(),
                 endpoint: endpoint(server),
                 strategies: server_settings(site, server)
                     .strategies
                     .into_iter()
-                    .filter(|strategy| strategy.enabled)
+                    .filter(|_| pulls)
                     .map(|strategy| strategy.name)
                     .collect(),
             })
@@ -148,6 +150,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
                 plugin: strategy.plugin.get_ref().clone(),
                 parameters: strategy.parameters.clone(),
                 max_sessions: strategy.max_sessions,
+                enabled: strategy.enabled,
             })
             .collect(),
         agents: site

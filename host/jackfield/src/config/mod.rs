@@ -5,6 +5,7 @@
 //! and reported together, each with its place in the file. Options are defined once, in `options`, and what
 //! objects set of them is in `values`.
 
+mod changes;
 mod check;
 mod checked_text;
 mod connections;
@@ -19,6 +20,7 @@ mod views;
 
 use std::path::{Path, PathBuf};
 
+pub use changes::{Change, changes};
 pub use checked_text::{CheckedText, check_text};
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};

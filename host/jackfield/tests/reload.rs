@@ -48,19 +48,21 @@ fn mcr_pull_after_error_timeout_changes_immediately_upon_notification() {
         assert!(line.contains(part), "`{part}` is not in {line}");
     }
     let text = std::fs::read_to_string(site.path("jackfield.toml")).expect("the site");
+    let text = text.replacen("mcr-pull-after-error-timeout = 3601\npull-count = 7\n", "", 1);
     site.write("jackfield.toml", &text[..text.len() / 2]);
     site.logged(LOG, &mut from, &["ERROR", "stays as it is"]);
     let status = site.until_status(|status| rest(status).is_some());
     assert!(rest(&status).is_some_and(|rest| rest <= 60_000), "{status}");
 
     // An editor that writes a new file and renames it: and all is as at the start.
-    site.write("new.toml", &text.replacen("mcr-pull-after-error-timeout = 3601\npull-count = 7\n", "", 1));
+    site.write("new.toml", &text);
     std::fs::rename(site.path("new.toml"), site.path("jackfield.toml")).expect("renamed");
     let line = site.logged(LOG, &mut from, &["mcr-pull-after-error-timeout", "changed; it counts at once"]);
     assert!(line.contains("old=\"60\"") && line.contains("new=\"120\""), "{line}");
     site.until_status(|status| rest(status).is_some_and(|rest| rest > 60_000));
     let log = std::fs::read_to_string(site.path(LOG)).expect("the log");
     assert!(!log.contains("pull-count"), "what came with a mistake was never taken:\n{log}");
+    assert_eq!(log.matches("is out of range").count(), 1, "it is told once:\n{log}");
     assert!(node.stop().success());
     assert!(server.stop().success());
 }

@@ -98,7 +98,7 @@ pub enum Command {
     Publish(Publish),
     /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
-    /// List every option of the configuration with its range and default.
+    /// List every option of the configuration with its range, its default, and when a change counts.
     Options,
     /// Let a day pass in a moment: who would wait for how long, with the agents of the site.
     Simulate(Simulate),
@@ -114,6 +114,9 @@ pub enum Command {
 Stops on Ctrl-C or SIGTERM, and ends with code 0. It pulls no more; its sessions are suspended, and go on at
 the next start, or they are asked to end and give back what they hold (option on-shutdown). A second Ctrl-C
 ends it at once, which loses nothing either: what was recorded goes on at the next start.
+
+The configuration may be edited meanwhile; it is read again when it has changed, and on SIGHUP. Each change is
+logged with its old and its new value and when it counts. With an error in it everything stays as it is.
 
 It does not start (code 1) with a journal that another process has open, that is damaged, that a newer
 jackfield wrote, or that cannot be written.
@@ -136,6 +139,8 @@ pub struct Run {
 /// `jackfield server`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+It takes over what changes in the configuration, as `jackfield run` does.
+
 Example:
   jackfield server --name email_server")]
 pub struct ServerArguments {

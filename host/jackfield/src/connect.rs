@@ -36,6 +36,10 @@ pub fn servers<'a>(site: &'a Site, names: &[String]) -> Result<Vec<&'a Server>, 
 /// There is none.
 pub fn server<'a>(site: &'a Site, name: &str) -> Result<&'a Server, Usage> {
     site.server(name).ok_or_else(|| {
+        if let Some(t_server) = site.t_server(name) {
+            let address = t_server.address();
+            return Usage(format!("`{name}` is only a T-Server object; name the Interaction Server at {address}"));
+        }
         let help = nearest_word(name, site.servers.iter().map(|server| server.name.get_ref().as_str()));
         Usage(format!("there is no server `{name}` in {}; {help}", site.path.display()))
     })

@@ -76,6 +76,11 @@ impl Embedded {
         }
     }
 
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&String, &Server)> {
+        self.0.iter()
+    }
+
     /// Stops them, one after the other.
     pub async fn shutdown(&self) {
         for server in self.0.values() {

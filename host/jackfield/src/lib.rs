@@ -16,6 +16,7 @@ mod exit;
 mod journal;
 mod moves;
 mod output;
+mod reload;
 mod signals;
 mod small_site;
 mod text;

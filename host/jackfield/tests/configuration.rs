@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{jackfield, output_text};
+use support::{check, jackfield, output_text, says};
 
 /// A small site that is right; tests put a mistake into it.
 const RIGHT: &str = r#"
@@ -63,13 +63,6 @@ groups = ["Everybody"]
 capacity = { email = 2 }
 "#;
 
-fn check(folder: &Path, text: &str, arguments: &[&str]) -> (i32, String) {
-    let path = folder.join("jackfield.toml");
-    std::fs::write(&path, text).expect("written");
-    let output = jackfield().arg("check").arg("--site").arg(&path).args(arguments).output().expect("runs");
-    (output.status.code().expect("a code"), output_text(&output))
-}
-
 /// Replace `from` (which must be there) and return what `check` says. It must find exactly one error.
 fn with(from: &str, to: &str) -> String {
     assert!(RIGHT.contains(from), "{from}");
@@ -78,13 +71,6 @@ fn with(from: &str, to: &str) -> String {
     assert_eq!(code, 2, "{text}");
     assert_eq!(text.matches(": error\n").count(), 1, "{text}");
     text
-}
-
-#[track_caller]
-fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is not in:\n{text}");
-    }
 }
 
 #[test]

@@ -189,13 +189,16 @@ fn options_are_listed_from_the_table_that_checks_them() {
     let options = json_lines(&output.stdout);
     let option = options.iter().find(|option| option["name"] == "mcr-pull-after-error-timeout").expect("the option");
     assert_eq!((&option["default"], &option["min"], &option["max"]), (&120.into(), &60.into(), &3600.into()));
+    assert_eq!((&option["unit"], &option["takesEffect"]), (&"seconds".into(), &"at once".into()));
+    let option = options.iter().find(|option| option["name"] == "switch-multi-links-enabled").expect("the option");
+    assert_eq!((&option["default"], &option["takesEffect"]), (&false.into(), &"after a restart".into()));
     let option = options.iter().find(|option| option["name"] == "capabilities").expect("the option");
     assert_eq!((&option["default"], &option["perPlugin"]), (&option["words"], &true.into()));
     assert!(option["words"].as_array().is_some_and(|words| words.contains(&"messages".into())), "{option}");
     let text = output_text(&jackfield().arg("options").output().expect("runs"));
     for part in [
         "capabilities = [\"messages\", ",
-        "    1 to 4096 MiB; a change counts after a restart; a [[plugin]] may have its own\n",
+        "    1 to 4096 MiB; a change counts for new sessions; a [[plugin]] may have its own\n",
         "http-hosts = []\n",
     ] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");

@@ -80,7 +80,6 @@ pub struct Journal(Arc<Inner>);
 
 struct Inner {
     name: String,
-    settings: JournalSettings,
     writing: Mutex<Option<Writing>>,
     waiting: Arc<Waiting>,
     reader: SharedReader,
@@ -95,6 +94,8 @@ struct Writing {
     /// Sequence number of what was appended last.
     sequence: u64,
     prune_next: Instant,
+    /// How long finished sessions are kept.
+    retention: Duration,
 }
 
 impl Journal {
@@ -103,7 +104,7 @@ impl Journal {
     /// # Errors
     /// See [`StoreError`]; [`StoreError::is_retriable`] tells whether trying again later can help.
     pub fn open(mut store: Box<dyn JournalStore>, settings: JournalSettings) -> Result<Journal, StoreError> {
-        let name = store.name();
+        let (name, retention) = (store.name(), settings.retention);
         let opened = store.open(&settings, None)?;
         tracing::info!(journal = name, epoch = opened.epoch, "the journal is open");
         let reader: SharedReader = Arc::new(tokio::sync::Mutex::new(opened.reader));
@@ -112,7 +113,7 @@ impl Journal {
         let waiting = Arc::new(Waiting::new());
         let writer = Persistent {
             store,
-            settings: settings.clone(),
+            settings,
             epoch: opened.epoch,
             writer: Some(opened.writer),
             reader: reader.clone(),
@@ -132,9 +133,9 @@ impl Journal {
             path: name.clone().into(),
             detail: format!("no thread to write it: {error}"),
         })?;
-        let writing = Mutex::new(Some(Writing::new(Box::new(group))));
+        let writing = Mutex::new(Some(Writing::new(Box::new(group), retention)));
         let is_in_place = false;
-        Ok(Journal(Arc::new(Inner { name, settings, writing, waiting, reader, health, closing, is_in_place })))
+        Ok(Journal(Arc::new(Inner { name, writing, waiting, reader, health, closing, is_in_place })))
     }
 
     /// The same without threads, for a world in which everything happens in its order: `committer` is made
@@ -154,8 +155,7 @@ impl Journal {
         let committer = committer(opened.writer, Progress { waiting: waiting.clone(), health: health_sender });
         Ok(Journal(Arc::new(Inner {
             name: store.name(),
-            settings,
-            writing: Mutex::new(Some(Writing::new(committer))),
+            writing: Mutex::new(Some(Writing::new(committer, settings.retention))),
             waiting,
             reader: Arc::new(tokio::sync::Mutex::new(opened.reader)),
             health,
@@ -181,6 +181,13 @@ impl Journal {
     /// they work; after a failure for good the text stays.
     pub fn health(&self) -> watch::Receiver<Option<String>> {
         self.0.health.clone()
+    }
+
+    /// Finished sessions are kept for so long from here on; the next append has those removed that are too old.
+    pub fn set_retention(&self, retention: Duration) {
+        if let Some(writing) = self.0.writing().as_mut() {
+            (writing.retention, writing.prune_next) = (retention, Instant::now());
+        }
     }
 
     /// A session with the turns since its checkpoint, as of everything appended so far: what is not
@@ -316,7 +323,7 @@ impl Inner {
                     Urgency::Lazy => LAZY,
                 };
                 writing.committer.hand_over(writing.sequence, entries, within);
-                writing.prune(self.settings.retention);
+                writing.prune();
             }
         }
         durable
@@ -324,16 +331,16 @@ impl Inner {
 }
 
 impl Writing {
-    fn new(committer: Box<dyn Committer>) -> Writing {
-        Writing { committer, sequence: 0, prune_next: Instant::now() }
+    fn new(committer: Box<dyn Committer>, retention: Duration) -> Writing {
+        Writing { committer, sequence: 0, prune_next: Instant::now(), retention }
     }
 
     /// Lets finished sessions that are too old be removed, now and then.
-    fn prune(&mut self, retention: Duration) {
+    fn prune(&mut self) {
         let now = Instant::now();
         if now >= self.prune_next {
             self.prune_next = now + PRUNE_EVERY;
-            let before = jackfield_world::wall().saturating_sub(retention).as_millis();
+            let before = jackfield_world::wall().saturating_sub(self.retention).as_millis();
             self.committer.prune_before(i64::try_from(before).unwrap_or(i64::MAX));
         }
     }

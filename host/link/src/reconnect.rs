@@ -66,6 +66,7 @@ pub enum LinkEvent {
 #[derive(Clone, Debug)]
 pub struct Link {
     client: watch::Receiver<Option<Client>>,
+    reconnect: watch::Sender<Reconnect>,
     stop: CancellationToken,
     ended: CancellationToken,
     _stop_on_drop: Arc<DropGuard>,
@@ -82,13 +83,15 @@ impl Link {
         let (events, events_receiver) = mpsc::channel(LINK_EVENTS_WAITING);
         let (current, client) = watch::channel(None);
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (reconnect, pauses) = watch::channel(reconnect);
         let link = Link {
             client,
+            reconnect,
             stop: stop.clone(),
             ended: ended.clone(),
             _stop_on_drop: Arc::new(stop.clone().drop_guard()),
         };
-        let task = Task { endpoint, register, reconnect, events, current };
+        let mut task = Task { endpoint, register, pauses, events, current };
         tokio::spawn(async move {
             let _ended = ended.drop_guard();
             tokio::select! {
@@ -118,6 +121,11 @@ impl Link {
         self.stop.cancel();
     }
 
+    /// Other pauses from here on; one that is under way becomes as long as it would have been with them.
+    pub fn set_reconnect(&self, reconnect: Reconnect) {
+        self.reconnect.send_if_modified(|now| std::mem::replace(now, reconnect) != reconnect);
+    }
+
     /// Closes the connection and stops connecting; returns when that is done.
     pub async fn close(&self) {
         self.stop.cancel();
@@ -128,13 +136,13 @@ impl Link {
 struct Task {
     endpoint: Endpoint,
     register: RequestRegisterClient,
-    reconnect: Reconnect,
+    pauses: watch::Receiver<Reconnect>,
     events: mpsc::Sender<LinkEvent>,
     current: watch::Sender<Option<Client>>,
 }
 
 impl Task {
-    async fn run(&self) {
+    async fn run(&mut self) {
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
@@ -142,7 +150,7 @@ impl Task {
                 Ok((client, events)) => {
                     let reason = self.forward(client, events).await;
                     // A server that takes us in only to drop us is not well: the pauses go on growing.
-                    if began.elapsed() >= self.reconnect.max {
+                    if began.elapsed() >= self.pauses.borrow().max {
                         failures = 0;
                     }
                     reason
@@ -154,9 +162,24 @@ impl Task {
                 Err(error) => error.to_string(),
             };
             failures = failures.saturating_add(1);
-            let retry_in = self.reconnect.pause(failures, jackfield_world::chance());
-            self.tell(LinkEvent::Down { reason, retry_in }).await;
-            tokio::time::sleep(retry_in).await;
+            self.pause(reason, failures).await;
+        }
+    }
+
+    async fn pause(&mut self, reason: String, failures: u32) {
+        let chance = jackfield_world::chance();
+        let retry_in = self.pauses.borrow_and_update().pause(failures, chance);
+        self.tell(LinkEvent::Down { reason, retry_in }).await;
+        let began = Instant::now();
+        let mut until = began + retry_in;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                // Whoever could change them may be gone.
+                Ok(()) = self.pauses.changed() => {
+                    until = began + self.pauses.borrow_and_update().pause(failures, chance);
+                }
+            }
         }
     }
 

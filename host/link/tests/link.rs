@@ -38,6 +38,21 @@ async fn pauses_grow_up_to_the_longest_and_differ() {
     assert!(events.recv().await.is_none());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pause_under_way_becomes_as_long_as_the_changed_pauses_say() {
+    let (sender, _) = mpsc::channel(1);
+    let endpoint = Endpoint::InProcess(InProcess::new(sender));
+    let hours = Duration::from_secs(8 * 60 * 60);
+    let (link, mut events) = Link::open(endpoint, register("test"), Reconnect { first: hours, max: hours });
+    let began = tokio::time::Instant::now();
+    let Some(LinkEvent::Down { retry_in, .. }) = events.recv().await else { panic!("expected down") };
+    assert!(retry_in >= hours / 2);
+    link.set_reconnect(RECONNECT);
+    let Some(LinkEvent::Down { retry_in, .. }) = events.recv().await else { panic!("expected down") };
+    assert!(began.elapsed() <= RECONNECT.first && retry_in <= 2 * RECONNECT.first, "{:?}", began.elapsed());
+    link.close().await;
+}
+
 #[tokio::test]
 async fn a_cut_link_comes_back_and_says_so() {
     let (address, mut connections) = tcp().await;

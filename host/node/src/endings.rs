@@ -89,7 +89,8 @@ impl LinkTask {
     }
 
     fn leave_failed(&mut self, session: &Arc<str>, strategy: usize, interaction: String, failures: i32, reason: &str) {
-        let options = &self.shared.settings.options;
+        let live = self.shared.live();
+        let options = &live.options;
         let failures = failures.saturating_add(1);
         let poisoned = i64::from(failures) >= i64::from(options.poison_limit);
         let strategy = self.shared.strategy(strategy).map(|strategy| strategy.name.as_str()).unwrap_or_default();
@@ -126,7 +127,7 @@ impl LinkTask {
         let mut place = RequestPlaceInQueue { interaction_id: interaction.clone(), ..Default::default() };
         match how {
             Leaving::Poison => {
-                place.queue.clone_from(&self.shared.settings.options.poison_queue);
+                place.queue.clone_from(&self.shared.live().options.poison_queue);
                 place.reason = "failed too often".to_owned();
             }
             Leaving::Hold => {
@@ -169,7 +170,7 @@ impl LinkTask {
                 tracing::error!(
                     server = self.server,
                     interaction,
-                    queue = self.shared.settings.options.poison_queue,
+                    queue = self.shared.live().options.poison_queue,
                     "there is no poison queue on this server: the interaction stays, held, in its own queue; \
                      configure the queue, then release it"
                 );

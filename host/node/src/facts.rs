@@ -1,7 +1,7 @@
 //! What strategies look up: configured lists, and their own parameters.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jackfield_strategy::Facts;
 use serde_json::Value as Json;
@@ -9,15 +9,30 @@ use serde_json::Value as Json;
 /// Lists: list, item, key, value.
 pub(crate) type Lists = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
 
-/// The look-ups of one strategy.
-pub(crate) struct StrategyFacts {
+/// The look-ups of one strategy, for all its sessions: what was looked up is recorded, so they may change at any time.
+pub(crate) struct StrategyFacts(RwLock<Said>);
+
+/// What is configured.
+pub(crate) struct Said {
     pub lists: Arc<Lists>,
     pub parameters: BTreeMap<String, String>,
 }
 
+impl StrategyFacts {
+    pub fn new(said: Said) -> StrategyFacts {
+        StrategyFacts(RwLock::new(said))
+    }
+
+    /// From here on this is configured.
+    pub fn set(&self, said: Said) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = said;
+    }
+}
+
 impl Facts for StrategyFacts {
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
-        let item = self.lists.get(list)?.get(item)?;
+        let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let item = said.lists.get(list)?.get(item)?;
         match key {
             Some(key) => item.get(key).map(|value| Json::from(value.as_str()).to_string()),
             None => {
@@ -28,7 +43,7 @@ impl Facts for StrategyFacts {
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
-        self.parameters.get(name).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).parameters.get(name).cloned()
     }
 }
 
@@ -40,11 +55,14 @@ mod tests {
     fn a_list_answers_with_json() {
         let keys: BTreeMap<String, String> = [("example.com".into(), "gold \"1\"".into())].into();
         let lists: Lists = [("vip".into(), [("domains".into(), keys)].into())].into();
-        let facts = StrategyFacts { lists: Arc::new(lists), parameters: [("a".into(), "b".into())].into() };
+        let facts = StrategyFacts::new(Said { lists: Arc::new(lists), parameters: [("a".into(), "b".into())].into() });
         assert_eq!(facts.list_item("vip", "domains", Some("example.com")).as_deref(), Some(r#""gold \"1\"""#));
         assert_eq!(facts.list_item("vip", "domains", None).as_deref(), Some(r#"{"example.com":"gold \"1\""}"#));
         assert_eq!(facts.list_item("vip", "domains", Some("example.org")), None);
         assert_eq!(facts.list_item("vip", "people", None), None);
         assert_eq!(facts.parameter("a").as_deref(), Some("b"));
+        facts.set(Said { lists: Arc::default(), parameters: [("a".into(), "c".into())].into() });
+        assert_eq!(facts.parameter("a").as_deref(), Some("c"));
+        assert_eq!(facts.list_item("vip", "domains", None), None);
     }
 }

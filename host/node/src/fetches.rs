@@ -47,7 +47,7 @@ impl LinkTask {
     /// Asks an HTTP server.
     pub(crate) fn fetch(&mut self, session: &Arc<str>, request: u64, what: HttpRequest) {
         let Some(running) = self.sessions.get(session) else { return };
-        let (shared, policy) = (self.shared.clone(), running.card.plugin().policy().clone());
+        let (shared, policy) = (self.shared.clone(), running.card.plugin().policy());
         let key = request_key(session, request, "");
         let task = self.fetches.tasks.spawn(async move { shared.http.fetch(&policy.http_hosts, what, &key).await });
         self.fetches.of.insert(task.id(), (session.clone(), request));

@@ -26,6 +26,7 @@ mod fetches;
 mod held;
 mod http;
 mod link;
+mod live;
 mod messages;
 mod moves;
 mod node;

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use jackfield_journal::{Journal, MessageRow};
 use jackfield_plugins::Plugins;
-use jackfield_routing::{AgentProfile, Directory as Agents};
-use jackfield_strategy::{Engine, Facts, Gone, Session, SessionEvent, Turn};
+use jackfield_strategy::{Engine, Gone, Session, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::card::Card;
-use crate::facts::StrategyFacts;
+use crate::facts::{Said, StrategyFacts};
 use crate::http::Http;
 use crate::link::{LinkTask, Stopping};
-use crate::pulling::{Doing, PullOptions, PullScheduler, Source};
+use crate::live::{self, Live};
+use crate::pulling::{Doing, PullScheduler, Source};
 use crate::pulls::{self, Pulls};
 use crate::recording::{Book, Way};
 use crate::recovery;
@@ -85,18 +85,8 @@ impl Node {
         journal: Option<Journal>,
     ) -> Result<Node, StartError> {
         let sources = sources(&settings)?;
-        let options = &settings.options;
-        let pull_options = PullOptions {
-            max_sessions: options.max_sessions.max(1),
-            pull_count: usize::try_from(options.pull_count).unwrap_or(usize::MAX).max(1),
-            max_delay: options.max_pull_delay,
-            interval: options.mcr_pull_interval,
-            error_rest: options.mcr_pull_after_error_timeout,
-            pause_first: options.reconnect_first,
-            pause_max: options.reconnect_max,
-        };
         let limits: Vec<usize> = settings.strategies.iter().map(|strategy| strategy.max_sessions).collect();
-        let mut scheduler = PullScheduler::new(pull_options, &limits, sources);
+        let mut scheduler = PullScheduler::new(live::pull_options(&settings.options), &limits, sources);
         let strategies = &settings.strategies;
         for (index, strategy) in strategies.iter().enumerate() {
             scheduler.set_enabled(index, strategy.enabled);
@@ -113,6 +103,7 @@ impl Node {
         let (stop, stopped) = watch::channel(None);
         let shared = Arc::new(Shared {
             facts: facts(&settings),
+            live: watch::Sender::new(Arc::new(Live::of(&settings))),
             http: Http::default(),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,
@@ -136,8 +127,7 @@ impl Node {
             let sources = shared.settings.links.get(index).map_or(0, |link| link.strategies.len() + link.views.len());
             let (sender, receiver) = mpsc::channel(2 * sources.max(1));
             senders.push(sender);
-            let agents = agents(&shared.settings);
-            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, receiver, way, stopped.clone()) {
                 for session in recovered.remove(&index).unwrap_or_default() {
                     task.restore(session);
                 }
@@ -391,24 +381,9 @@ fn sources(settings: &Settings) -> Result<Vec<Source>, StartError> {
     Ok(sources)
 }
 
-fn facts(settings: &Settings) -> Vec<Arc<dyn Facts>> {
+fn facts(settings: &Settings) -> Vec<Arc<StrategyFacts>> {
     let lists = Arc::new(settings.lists.clone());
-    settings
-        .strategies
-        .iter()
-        .map(|strategy| -> Arc<dyn Facts> {
-            Arc::new(StrategyFacts { lists: lists.clone(), parameters: strategy.parameters.clone() })
-        })
-        .collect()
-}
-
-fn agents(settings: &Settings) -> Agents {
-    settings
-        .agents
-        .iter()
-        .map(|agent| {
-            let profile = AgentProfile { skills: agent.skills.clone(), groups: agent.groups.iter().cloned().collect() };
-            (agent.id.clone(), profile)
-        })
-        .collect()
+    let said = |parameters| Said { lists: lists.clone(), parameters };
+    let strategies = settings.strategies.iter();
+    strategies.map(|strategy| Arc::new(StrategyFacts::new(said(strategy.parameters.clone())))).collect()
 }

@@ -183,7 +183,6 @@ impl PullScheduler {
 
     /// From now on these count, and for each strategy the most sessions, as in [`new`](Self::new); for the rests after
     /// the guide's five errors that are not over, too. Pulls that are open stay as they are.
-    #[cfg_attr(not(test), allow(dead_code, reason = "so far only tests change options of a running node"))]
     pub fn set_options(&mut self, options: PullOptions, strategies: &[usize]) {
         self.rooms.set_max(options.max_sessions, strategies);
         self.options = options;

@@ -110,7 +110,7 @@ impl LinkTask {
                     // They stay in the list until they are answered.
                     let interaction_ids = todo.iter().take(chunk).map(|id| id.to_string()).collect();
                     let ask = RequestReclaim { interaction_ids, more: todo.len() > chunk };
-                    let within = self.shared.settings.options.request_timeout;
+                    let within = self.shared.request_timeout();
                     self.send(Ask::Reclaim(ask), String::new(), Purpose::Reclaim, Some(within));
                     return;
                 }
@@ -154,7 +154,7 @@ impl LinkTask {
             *open += 1;
         }
         let key = request_key(&session, request, "");
-        let within = self.shared.settings.options.request_timeout;
+        let within = self.shared.request_timeout();
         self.send(ask, key, Purpose::Probe { session, request, then }, Some(within));
     }
 

@@ -114,7 +114,7 @@ impl LinkTask {
 
     /// When the next request has waited for the link for too long.
     pub(crate) fn link_waits_until(&self) -> Option<Instant> {
-        self.may_give_up().then(|| self.link_waits.next(self.shared.settings.options.link_down_timeout))?
+        self.may_give_up().then(|| self.link_waits.next(self.shared.live().options.link_down_timeout))?
     }
 
     /// Nothing that strategies asked for is under way.
@@ -127,7 +127,7 @@ impl LinkTask {
         if !self.may_give_up() {
             return;
         }
-        let limit = self.shared.settings.options.link_down_timeout;
+        let limit = self.shared.live().options.link_down_timeout;
         let mut waits = std::mem::take(&mut self.link_waits);
         let overdue = waits.overdue(self.now, limit, || self.pending(waits_for_the_link).into());
         self.link_waits = waits;
@@ -275,7 +275,7 @@ impl LinkTask {
     ) {
         let key = request_key(session, request, step);
         let purpose = Purpose::Strategy { session: session.clone(), request, then };
-        let within = self.shared.settings.options.request_timeout.saturating_add(wait);
+        let within = self.shared.request_timeout().saturating_add(wait);
         self.send(message, key, purpose, Some(within));
     }
 

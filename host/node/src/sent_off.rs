@@ -61,7 +61,8 @@ impl LinkTask {
 
     /// The target of a request that fits this agent, as it was given.
     pub(crate) fn target_of(&self, route: &RouteRequest, agent: &str) -> String {
-        let profile = self.shared.settings.agents.iter().find(|profile| profile.id == agent);
+        let live = self.shared.live();
+        let profile = live.agents.iter().find(|profile| profile.id == agent);
         let fits = |target: &&contract::Target| match target.target_type {
             TargetType::Agent => target.name == agent,
             TargetType::AgentGroup => profile.is_some_and(|profile| profile.groups.contains(&target.name)),

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jackfield_plugins::Plugins;
-use jackfield_strategy::{Engine, Facts, Session};
+use jackfield_strategy::{Engine, Session};
 use tokio::sync::watch;
 
 use crate::by_id::ById;
 use crate::card::Card;
+use crate::facts::StrategyFacts;
 use crate::http::Http;
 use crate::link::Stopping;
+use crate::live::Live;
 use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
 use crate::recording::Book;
@@ -22,7 +24,9 @@ use crate::shadow::Shadows;
 use crate::status::{CounterStatus, SessionStatus};
 
 pub(crate) struct Shared {
+    /// As they were at the start. What may have changed since is `live`, not this.
     pub settings: Settings,
+    pub live: watch::Sender<Arc<Live>>,
     pub engine: Engine,
     pub plugins: Arc<Plugins>,
     /// Where ended sessions are compared; none: they are not recorded.
@@ -33,7 +37,7 @@ pub(crate) struct Shared {
     pub stop: watch::Sender<Option<Stopping>>,
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
-    pub facts: Vec<Arc<dyn Facts>>,
+    pub facts: Vec<Arc<StrategyFacts>>,
     pub http: Http,
     pub directory: Directory,
     pub counters: Counters,
@@ -54,6 +58,16 @@ impl Shared {
             self.pulls.tell(PullScheduler::stop);
             tracing::error!(reason, "the journal is over: this node stops, and its sessions with it");
         }
+    }
+
+    /// What is configured now.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// How long a request may take now.
+    pub fn request_timeout(&self) -> Duration {
+        self.live.borrow().options.request_timeout
     }
 
     pub fn strategy(&self, index: usize) -> Option<&StrategySettings> {

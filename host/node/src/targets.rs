@@ -390,7 +390,7 @@ impl LinkTask {
         } else if let Kind::Selected { route, .. } = delivery.kind
             && self.sessions.get(&delivery.session).is_some_and(|running| running.end.is_none())
         {
-            let rest = self.shared.settings.options.rejection_rest;
+            let rest = self.shared.live().options.rejection_rest;
             self.selection.put_back(self.now, route, Some(self.now + rest));
         } else if let Kind::Before { .. } = delivery.kind
             && self.sessions.get(&delivery.session).is_some_and(|running| running.end.is_none())

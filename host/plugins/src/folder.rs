@@ -96,6 +96,7 @@ pub struct Folder {
     plugins: Arc<Plugins>,
     files: watch::Receiver<Vec<FileStatus>>,
     commands: mpsc::Sender<Asked>,
+    settings: watch::Sender<FolderSettings>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -141,9 +142,17 @@ impl Folder {
         };
         keeper.begin().await;
         let (commands, asked) = mpsc::channel(COMMANDS);
+        let (settings, told) = watch::channel(keeper.settings.clone());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(keeper.run(watch, asked, stop.clone()));
-        Ok(Folder { plugins, files, commands, stop, task })
+        let task = tokio::spawn(keeper.run(watch, asked, told, stop.clone()));
+        Ok(Folder { plugins, files, commands, settings, stop, task })
+    }
+
+    /// Goes on with other settings: how versions follow each other, how the folder is watched, whose signatures are
+    /// needed; and with the policies the engine has now. Both folders stay, and versions that were taken. Files that
+    /// were refused are looked at again.
+    pub fn set_settings(&self, settings: FolderSettings) {
+        self.settings.send_replace(settings);
     }
 
     /// What is in it, for the node.
@@ -293,7 +302,13 @@ impl Keeper {
         }
     }
 
-    async fn run(mut self, mut watch: Watch, mut asked: mpsc::Receiver<Asked>, stop: CancellationToken) {
+    async fn run(
+        mut self,
+        mut watch: Watch,
+        mut asked: mpsc::Receiver<Asked>,
+        mut told: watch::Receiver<FolderSettings>,
+        stop: CancellationToken,
+    ) {
         let mut changes = self.plugins.changes();
         loop {
             let due = self.next_due();
@@ -301,6 +316,11 @@ impl Keeper {
                 biased;
                 () = stop.cancelled() => break,
                 Some(asked) = asked.recv() => self.carry_out(asked).await,
+                Ok(()) = told.changed() => {
+                    let settings = told.borrow_and_update().clone();
+                    watch = self.go_on_with(settings, watch);
+                    self.scan().await;
+                }
                 Some(loaded) = self.loading.join_next() => self.finish(loaded),
                 _ = changes.changed() => {}
                 () = sleep_until(due) => self.scan().await,
@@ -316,6 +336,22 @@ impl Keeper {
 
     fn next_due(&self) -> Option<Instant> {
         self.files.values().filter_map(|file| file.phase.due()).min()
+    }
+
+    fn go_on_with(&mut self, new: FolderSettings, watch: Watch) -> Watch {
+        self.plugins.set_rules(new.rollouts.clone(), &self.engine.policies());
+        let own = &mut self.settings;
+        let is_watched_so = (own.notified, own.poll_every) == (new.notified, new.poll_every);
+        (own.rollouts, own.vouching) = (new.rollouts, new.vouching);
+        (own.notified, own.poll_every) = (new.notified, new.poll_every);
+        // What was forbidden may be allowed now.
+        let now = Instant::now();
+        for file in self.files.values_mut() {
+            if let Phase::Refused { .. } = file.phase {
+                file.phase = Phase::Settling { digest: None, due: now };
+            }
+        }
+        if is_watched_so { watch } else { Watch::start(&own.folder, own.notified, own.poll_every) }
     }
 
     // ---- files ----

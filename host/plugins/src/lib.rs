@@ -30,3 +30,4 @@ pub use deployment::{Arrival, Comparison, Rollout};
 pub use folder::{Folder, FolderError, FolderSettings};
 pub use status::{ComparedStatus, DifferenceStatus, FileState, FileStatus, PluginState, PluginStatus, VersionStatus};
 pub use table::{Plugins, Rollouts};
+pub use watch::Watch;

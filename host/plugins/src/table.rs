@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jackfield_strategy::Plugin;
+use jackfield_strategy::{Plugin, Policies};
 use tokio::sync::watch;
 
 use crate::choice::{Choice, Choices, Known};
@@ -158,6 +158,17 @@ impl Plugins {
     }
 
     // ---- for the folder ----
+
+    /// Versions follow each other like this from here on, and what sessions may is said by these policies.
+    pub(crate) fn set_rules(&self, rollouts: Rollouts, policies: &Policies) {
+        {
+            let mut table = self.table();
+            table.rollouts = rollouts;
+            let versions = table.by_name.values().flat_map(|deployment| &deployment.versions);
+            versions.filter_map(|version| version.plugin.as_ref()).for_each(|plugin| plugin.set_policies(policies));
+        }
+        self.changed.0.send_modify(|changes| *changes += 1);
+    }
 
     /// A file of the folder holds this plugin. An error where another file has another plugin of that name.
     pub(crate) fn came(&self, plugin: &Plugin, file: &str) -> Result<(), String> {

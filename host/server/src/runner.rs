@@ -37,6 +37,7 @@ pub(crate) enum ToCore {
     Connected(ClientId, Connection),
     Requests(ClientId, Vec<Request>),
     Disconnected(ClientId),
+    Settings(Box<Settings>),
     Shutdown,
 }
 
@@ -143,10 +144,10 @@ enum Ended {
 }
 
 async fn run(running: Running, mut inputs: mpsc::Receiver<ToCore>, health: Arc<HealthCell>) {
-    let Running { settings, mut store, clock, mut open } = running;
+    let Running { mut settings, mut store, clock, mut open } = running;
     let mut gate = Gate::default();
     loop {
-        let error = match serve(&mut open, &mut gate, &mut inputs, clock, &health).await {
+        let error = match serve(&mut open, &mut gate, &mut inputs, &mut settings, clock, &health).await {
             Ended::Shutdown => {
                 gate.close_all("the server is stopping");
                 return;
@@ -162,7 +163,7 @@ async fn run(running: Running, mut inputs: mpsc::Receiver<ToCore>, health: Arc<H
             health.set(Health::StoreFails(reason));
             gate.close_all("the store fails; connect again later");
             gate = Gate::default();
-            if refuse_for(pause, &mut inputs).await {
+            if refuse_for(pause, &mut inputs, &mut settings).await {
                 return;
             }
             match Open::new(&settings, store.as_mut(), clock) {
@@ -177,13 +178,14 @@ async fn run(running: Running, mut inputs: mpsc::Receiver<ToCore>, health: Arc<H
 }
 
 /// Refuses connections for that long; returns whether the server is to stop.
-async fn refuse_for(pause: Duration, inputs: &mut mpsc::Receiver<ToCore>) -> bool {
+async fn refuse_for(pause: Duration, inputs: &mut mpsc::Receiver<ToCore>, settings: &mut Arc<Settings>) -> bool {
     let until = tokio::time::sleep(pause);
     tokio::pin!(until);
     loop {
         tokio::select! {
             input = inputs.recv() => match input {
                 Some(ToCore::Connected(_, connection)) => connection.close("the store fails; connect again later"),
+                Some(ToCore::Settings(new)) => *settings = Arc::new(settings.changed(&new)),
                 Some(ToCore::Requests(..) | ToCore::Disconnected(_)) => {}
                 Some(ToCore::Shutdown) | None => return true,
             },
@@ -196,6 +198,7 @@ async fn serve(
     open: &mut Open,
     gate: &mut Gate,
     inputs: &mut mpsc::Receiver<ToCore>,
+    settings: &mut Arc<Settings>,
     clock: Clock,
     health: &HealthCell,
 ) -> Ended {
@@ -238,6 +241,10 @@ async fn serve(
                 ToCore::Disconnected(client) => {
                     gate.disconnected(client);
                     core.handle(now, Input::Disconnected(client));
+                }
+                ToCore::Settings(new) => {
+                    *settings = Arc::new(settings.changed(&new));
+                    core.set_settings(now, settings.clone());
                 }
                 ToCore::Shutdown => {
                     stopping = true;

@@ -164,6 +164,12 @@ impl Server {
         self.0.transport.stop(LAST_EVENTS_WITHIN).await;
     }
 
+    /// Goes on with other settings, as far as a running server can; see [`Settings::changed`].
+    pub async fn set_settings(&self, settings: Settings) {
+        // A server that has stopped needs none.
+        let _ = self.0.inputs.send(ToCore::Settings(Box::new(settings))).await;
+    }
+
     /// How it is now.
     pub fn health(&self) -> Health {
         self.0.health.get()

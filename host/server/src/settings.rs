@@ -158,6 +158,35 @@ pub struct Limits {
     pub body_cache_bytes: usize,
 }
 
+impl Settings {
+    /// These settings with what a running server can take over from `new`: timers, media types, workbins, agents,
+    /// places; and of strategies and submitters that are there already, whether they are enabled, their limits,
+    /// priority and cluster. The others need a server that is opened anew.
+    pub fn changed(&self, new: &Settings) -> Settings {
+        let mut changed = Settings {
+            media_types: new.media_types.clone(),
+            workbins: new.workbins.clone(),
+            agents: new.agents.clone(),
+            places: new.places.clone(),
+            timers: new.timers,
+            ..self.clone()
+        };
+        for strategy in &mut changed.strategies {
+            if let Some(new) = new.strategies.iter().find(|new| new.name == strategy.name) {
+                strategy.clone_from(new);
+            }
+        }
+        for submitter in &mut changed.submitters {
+            if let Some(new) = new.submitters.iter().find(|new| new.name == submitter.name) {
+                submitter.priority = new.priority;
+                submitter.max_interactions = new.max_interactions;
+                submitter.cluster_id.clone_from(&new.cluster_id);
+            }
+        }
+        changed
+    }
+}
+
 impl Default for Timers {
     fn default() -> Self {
         const MINUTE: u64 = 60;

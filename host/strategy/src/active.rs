@@ -11,6 +11,7 @@ use crate::end::{EndReason, Limit};
 use crate::engine::Engine;
 use crate::journal::{Journal, JournalError};
 use crate::plugin::{Capability, Plugin};
+use crate::policy::Policy;
 use crate::record::{Checkpoint, Clock, History, Input, Lookup, Question, TimerChange, Turn};
 use crate::replay::{Difference, Replay, Step};
 use crate::request::Request;
@@ -25,6 +26,8 @@ pub(crate) struct Active {
     engine: Engine,
     shared: Arc<Shared>,
     plugin: Plugin,
+    /// Its limits, as they were when this instance was made.
+    policy: Arc<Policy>,
     facts: Arc<dyn Facts>,
     journal: Arc<dyn Journal>,
     session_clock: SessionClock,
@@ -80,6 +83,7 @@ impl Active {
         Active {
             engine: engine.clone(),
             shared,
+            policy: plugin.policy(),
             plugin,
             facts,
             journal,
@@ -156,7 +160,7 @@ impl Active {
             if self.standing.untold() >= most {
                 return Err(past(Limit::RequestsWaiting(most)));
             }
-            if let Some(most) = self.plugin.policy().requests_per_second
+            if let Some(most) = self.policy.requests_per_second
                 && in_second > most
             {
                 return Err(past(Limit::RequestsPerSecond(most)));
@@ -260,8 +264,7 @@ impl Active {
     fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.asked += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        let (most, most_bytes) =
-            (self.plugin.policy().requests_per_turn, self.engine.settings().request_bytes_per_turn);
+        let (most, most_bytes) = (self.policy.requests_per_turn, self.engine.settings().request_bytes_per_turn);
         match self.is_judged() {
             true if self.asked > most => Err(past(Limit::RequestsPerTurn(most))),
             true if self.bytes > most_bytes => Err(past(Limit::RequestBytes(most_bytes))),

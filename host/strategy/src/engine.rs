@@ -135,7 +135,8 @@ impl Engine {
         spawn(self.clone(), start)
     }
 
-    /// Sets what plugins may that are loaded from here on. Those that are loaded already keep what they have.
+    /// Sets what plugins may that are loaded from here on. Those that are loaded already keep what they have, until
+    /// they are [told](crate::Plugin::set_policies).
     pub fn set_policies(&self, policies: Policies) {
         *self.inner.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
     }

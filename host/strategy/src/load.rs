@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -135,7 +135,7 @@ impl Engine {
             imports,
             capabilities,
             component,
-            policy: Arc::new(policy),
+            policy: RwLock::new(Arc::new(policy)),
             compile_time: compiled.took,
             _kept: compiled.kept,
             conduct: Conduct::default(),

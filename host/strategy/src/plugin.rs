@@ -1,12 +1,12 @@
 //! A plugin: one strategy's component, ready to be run. `load` is how it comes about.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::code_cache::InUse;
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, StrategyPre, mismatch};
-use crate::policy::Policy;
+use crate::policy::{Policies, Policy};
 use crate::state::State;
 
 /// A strategy that can be run. Cheap to clone; clones are the same plugin.
@@ -24,7 +24,7 @@ pub(crate) struct Inner {
     pub imports: Vec<String>,
     pub capabilities: Vec<Capability>,
     pub component: StrategyPre<State>,
-    pub policy: Arc<Policy>,
+    pub policy: RwLock<Arc<Policy>>,
     /// None: its code came out of the cache.
     pub compile_time: Option<Duration>,
     /// Its code stays in the cache meanwhile.
@@ -116,9 +116,18 @@ impl Plugin {
         self.inner.compile_time
     }
 
-    /// What its sessions may: as it was set when it was loaded.
-    pub fn policy(&self) -> &Arc<Policy> {
-        &self.inner.policy
+    /// What its sessions may that begin, or are rebuilt, now.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.inner.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives it the policy it has among these, from here on. Which capabilities it may have was decided when it was
+    /// loaded, and stays so.
+    pub fn set_policies(&self, policies: &Policies) {
+        let policy = policies.of(self.name());
+        if *self.policy() != *policy {
+            *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy.clone());
+        }
     }
 
     pub(crate) fn may(&self, capability: Capability) -> bool {

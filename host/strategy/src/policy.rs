@@ -1,8 +1,8 @@
 //! What the sessions of one plugin may use, and how much: a policy for each plugin by its name, and one for
 //! all others.
 //!
-//! A plugin has the policy that was in force when it was loaded, and keeps it. What a policy forbids is
-//! refused then; what passes one of its limits ends that session, and says so ([`Limit`](crate::Limit)).
+//! What a policy forbids is refused when a plugin is loaded. Its limits may be [changed](crate::Plugin::set_policies)
+//! later, and are then those of sessions that begin, or are rebuilt, from there on; what passes one of its limits ends that session, and says so ([`Limit`](crate::Limit)).
 //! Limits hold for what is new: a turn that is recorded was judged when it happened, so that a session is
 //! rebuilt whatever became of its policy since. Only memory, which it takes again, and endless computing are
 //! bounded then too.

@@ -59,7 +59,7 @@ pub(crate) enum Ending {
 
 impl State {
     pub fn of_session(engine: &Engine, run: Run, history: History, shared: Arc<Shared>) -> State {
-        let policy = Arc::clone(run.plugin.policy());
+        let policy = run.plugin.policy();
         let mut output = Output::new(run.plugin.name(), &shared.id, policy.log_bytes_per_second);
         if run.look.is_some() {
             output.keep();

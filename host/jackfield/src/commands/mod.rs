@@ -75,8 +75,7 @@ fn load(global: &Global) -> anyhow::Result<Site> {
     let (site, warnings) = config::load(&global.site)?;
     for warning in warnings.all() {
         let (line, column) = warnings.position(warning.span.start);
-        let to_do = warning.help.as_deref();
-        tracing::warn!(file = %global.site.display(), line, column, to_do, "{}", warning.message);
+        tracing::warn!(file = %global.site.display(), line, column, "{}", warning.with_help());
     }
     Ok(site)
 }

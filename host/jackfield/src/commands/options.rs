@@ -25,22 +25,12 @@ pub fn options(global: &Global) -> anyhow::Result<Exit> {
             output::line(format!("{}{next}", if section.is_empty() { "" } else { "\n" }))?;
             section = next;
         }
-        output::line(format!("\n{} = {}", option.name, default(option)))?;
+        output::line(format!("\n{} = {}", option.name, option.default_text()))?;
         output::line(format!("    {}", option.text))?;
         let own = if option.is_of_plugins() { "; a [[plugin]] may have its own" } else { "" };
         output::line(format!("    {}; a change counts {}{own}", range(option), option.takes_effect.words()))?;
     }
     Ok(Exit::Done)
-}
-
-fn default(option: &OptionDefinition) -> String {
-    match option.kind {
-        Kind::Integer { default, .. } => default.to_string(),
-        Kind::Flag { default } => default.to_string(),
-        Kind::Text { default } | Kind::Word { default, .. } => format!("{default:?}"),
-        Kind::Words { of } => format!("{of:?}"),
-        Kind::Hosts => "[]".into(),
-    }
 }
 
 fn range(option: &OptionDefinition) -> String {

@@ -22,6 +22,7 @@ use crate::control::{self, Answering, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
 use crate::moves::Moves;
+use crate::reload::{NodeOwners, Owners, Reload};
 use crate::{journal, output, signals};
 
 /// Run the site until a signal.
@@ -69,8 +70,11 @@ async fn start(
 ) -> anyhow::Result<Exit> {
     let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(site).await? };
     let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(site, &embedded).await };
-    let ended = match start_node(site, engine, folder, journal, &embedded).await {
+    let ended = match start_node(site, engine.clone(), folder, journal.clone(), &embedded).await {
         Ok((node, control)) => {
+            let servers = embedded.all().map(|(name, server)| (name.clone(), server.clone())).collect();
+            let parts = NodeOwners { node: Arc::clone(&node), engine, folder: Arc::clone(folder), journal };
+            let reload = Reload::start(site.clone(), Owners { servers, node: Some(parts) });
             // Nobody need read it: the node runs all the same.
             let _ = say_ready(global, site);
             let ended = tokio::select! {
@@ -81,8 +85,13 @@ async fn start(
                 why = node.stopped_by_itself() => Err(anyhow::anyhow!("the node has stopped: {why}")),
             };
             control.close().await;
-            shut_down(site, node).await;
-            ended
+            // What is in force now may be something else than at the start.
+            let now = match reload {
+                Ok(reload) => reload.close().await,
+                Err(error) => Err(error),
+            };
+            shut_down(now.as_ref().unwrap_or(site), node).await;
+            now.and(ended)
         }
         Err(error) => Err(error),
     };

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cli::{Global, ServerArguments};
 use crate::exit::Exit;
+use crate::reload::{Owners, Reload};
 use crate::{connect, embedded, output, signals};
 
 /// Run the server until a signal.
@@ -20,7 +21,10 @@ pub async fn server(global: &Global, arguments: ServerArguments) -> anyhow::Resu
     } else {
         output::line(format!("server `{}` listens at {}; Ctrl-C stops it", of.name.get_ref(), of.address()))?;
     }
+    let owners = Owners { servers: vec![(of.name.get_ref().clone(), running.clone())], node: None };
+    let reload = Reload::start(site.clone(), owners)?;
     stop.cancelled().await;
+    reload.close().await?;
     tracing::info!(server = %of.name.get_ref(), "stopping");
     running.shutdown().await;
     Ok(Exit::Done)

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 
+use super::connections::{Connection, connections};
 use super::model::{Access, Site};
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -41,6 +42,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[tenant]]", site.tenants.iter().map(|object| &object.name), notes);
     unique("[[switch]]", site.switches.iter().map(|object| &object.name), notes);
     unique("[[server]]", site.servers.iter().map(|object| &object.name), notes);
+    unique("[[server]]", site.t_servers.iter().map(|object| &object.name), notes);
     unique("[[media-server]]", site.media_servers.iter().map(|object| &object.name), notes);
     unique("[[queue]]", site.queues.iter().map(|object| &object.name), notes);
     unique("[[view]]", site.views.iter().map(|object| &object.name), notes);
@@ -85,6 +87,9 @@ impl<'a> Names<'a> {
 
 fn references(site: &Site, notes: &Notes) {
     let tenants = Names::new("tenant", site.tenants.iter().map(|object| &object.name));
+    let switches = Names::new("switch", site.switches.iter().map(|object| &object.name));
+    let server_objects = site.servers.iter().map(|object| &object.name);
+    let applications = Names::new("server", server_objects.chain(site.t_servers.iter().map(|object| &object.name)));
     let servers = Names::new("server", site.servers.iter().map(|object| &object.name));
     let queues = Names::new("queue", site.queues.iter().map(|object| &object.name));
     let views = Names::new("view", site.views.iter().map(|object| &object.name));
@@ -96,17 +101,21 @@ fn references(site: &Site, notes: &Notes) {
 
     let owners = site.application.tenant.iter();
     let owners = owners.chain(site.switches.iter().filter_map(|object| object.tenant.as_ref()));
-    for tenant in owners.chain(site.servers.iter().filter_map(|object| object.tenant.as_ref())) {
+    let owners = owners.chain(site.t_servers.iter().filter_map(|object| object.tenant.as_ref()));
+    for tenant in owners.chain(site.servers.iter().flat_map(|object| &object.tenants)) {
         tenants.must_have(tenant, notes);
     }
+    for switch in site.t_servers.iter().filter_map(|object| object.switch.as_ref()) {
+        switches.must_have(switch, notes);
+    }
     for server in &site.application.connections {
-        servers.must_have(server, notes);
+        applications.must_have(server, notes);
     }
     for server in site.queues.iter().flat_map(|queue| &queue.servers) {
-        servers.must_have(server, notes);
+        interaction_server(site, &servers, server, notes);
     }
     for media_server in &site.media_servers {
-        servers.must_have(&media_server.server, notes);
+        interaction_server(site, &servers, &media_server.server, notes);
         media_types.must_have(&media_server.media, notes);
     }
     for view in &site.views {
@@ -136,10 +145,22 @@ fn references(site: &Site, notes: &Notes) {
     }
 }
 
+/// Everything but a connection is said of the Interaction Server itself.
+fn interaction_server(site: &Site, servers: &Names<'_>, name: &Text, notes: &Notes) {
+    match site.t_server(name.get_ref()) {
+        Some(t_server) if site.server(name.get_ref()).is_none() => notes.push(
+            Problem::new(name.span(), format!("`{}` is only a T-Server object", name.get_ref()), "not a server itself")
+                .related(t_server.name.span(), "here")
+                .help("name the Interaction Server that has the same host and port"),
+        ),
+        _ => servers.must_have(name, notes),
+    }
+}
+
 fn rules(site: &Site, notes: &Notes) {
     tenants(site, notes);
     addresses(site, notes);
-    connections(site, notes);
+    connected(site, notes);
     plugins(site, notes);
     signatures(site, notes);
 }
@@ -203,27 +224,14 @@ fn tenants(site: &Site, notes: &Notes) {
             );
         }
     }
-    // The guide, *Pulling from Multiple Interaction Servers*: they belong to the node's own tenant.
-    let own = site.tenant_id(site.application.tenant.as_ref());
-    for name in &site.application.connections {
-        let Some(server) = site.server(name.get_ref()) else { continue };
-        if site.tenant_id(server.tenant.as_ref()) != own {
-            notes.push(
-                Problem::new(
-                    name.span(),
-                    format!("server `{}` belongs to another tenant than the application", name.get_ref()),
-                    "cannot be pulled from",
-                )
-                .help("connect to servers of the application's own tenant only"),
-            );
-        }
-    }
 }
 
 fn addresses(site: &Site, notes: &Notes) {
     for (index, server) in site.servers.iter().enumerate() {
         for first in site.servers.iter().take(index) {
-            if server.port.is_some() && first.address() == server.address() {
+            // Where a T-Server object is there as well, what it is told is more to the point.
+            let is_told = site.t_servers.iter().any(|t_server| t_server.address() == server.address());
+            if server.port.is_some() && first.address() == server.address() && !is_told {
                 let message = format!("two servers have the address {}", server.address());
                 notes.push(
                     Problem::new(server.port_span.clone(), message, "again here")
@@ -261,25 +269,11 @@ fn signatures(site: &Site, notes: &Notes) {
     }
 }
 
-fn connections(site: &Site, notes: &Notes) {
+/// What each server that the node has a link to must have.
+fn connected(site: &Site, notes: &Notes) {
     let application = &site.application;
-    if application.connections.is_empty() {
-        notes.push(
-            Problem::new(application.span.clone(), "the application has no connections", "pulls from nowhere")
-                .help("add connections = [\"<name of a server>\"]"),
-        );
-    }
-    let multiple = application.options.flag(Owner::Application, "orchestration", "switch-multi-links-enabled");
-    if application.connections.len() > 1 && !multiple {
-        let span = application.option_spans.get("switch-multi-links-enabled").cloned().unwrap_or(0..0);
-        notes.push(
-            Problem::new(span, "`switch-multi-links-enabled` must be true", "the application has several connections")
-                .help("set it to true, or name one connection only"),
-        );
-    }
     let poison = application.options.text(Owner::Application, "orchestration", "poison-queue");
-    for name in &application.connections {
-        let Some(server) = site.server(name.get_ref()) else { continue };
+    for Connection { server, named: name, .. } in connections(site, notes) {
         let has = |queue: &str| site.sees_queue(server, queue);
         if !has(&poison) {
             let span = application.option_spans.get("poison-queue").cloned().unwrap_or_else(|| name.span());
@@ -287,7 +281,10 @@ fn connections(site: &Site, notes: &Notes) {
             notes.push(
                 Problem::new(
                     span,
-                    format!("server `{}` has no queue `{poison}` for interactions that keep failing", name.get_ref()),
+                    format!(
+                        "server `{}` has no queue `{poison}` for interactions that keep failing",
+                        server.name.get_ref()
+                    ),
                     "needed here (option poison-queue)",
                 )
                 .help(nearest_word(&poison, queues.map(|queue| queue.name.get_ref().as_str()))),
@@ -300,7 +297,7 @@ fn connections(site: &Site, notes: &Notes) {
                     format!(
                         "tenant `{}` has no queue `{ORCHESTRATION_SYSTEM}` on server `{}`",
                         site.tenant_name(server.tenant.as_ref()),
-                        name.get_ref()
+                        server.name.get_ref()
                     ),
                     "messages made without a queue will fail here",
                 )

@@ -5,8 +5,10 @@
 //! and reported together, each with its place in the file. Options are defined once, in `options`, and what
 //! objects set of them is in `values`.
 
+mod changes;
 mod check;
 mod checked_text;
+mod connections;
 mod day;
 mod model;
 mod objects;
@@ -20,6 +22,7 @@ mod views;
 
 use std::path::{Path, PathBuf};
 
+pub use changes::{Change, changes};
 pub use checked_text::{CheckedText, check_text};
 pub use day::load_day;
 pub use model::{Server, Site};
@@ -68,7 +71,11 @@ pub fn load_with_views(path: &Path) -> Result<(Site, Problems), ConfigurationErr
     gather(path, &read(path)?, true)
 }
 
-fn read(path: &Path) -> Result<String, ConfigurationError> {
+/// What the file says, without a look at it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> Result<String, ConfigurationError> {
     let unreadable = |reason: String| ConfigurationError::Unreadable { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > FILE_BYTES {

@@ -17,6 +17,8 @@ use super::values::OptionValues;
 pub struct Site {
     /// The file it was read from; paths in it are relative to the folder of this file.
     pub path: PathBuf,
+    /// What the file says.
+    pub text: String,
     /// `[application]`: the node.
     pub application: Application,
     /// `[[tenant]]`
@@ -25,6 +27,8 @@ pub struct Site {
     pub switches: Vec<Switch>,
     /// `[[server]]`: Interaction Servers.
     pub servers: Vec<Server>,
+    /// `[[server]]` with `type = "t-server"`: the second objects of Interaction Servers that have two.
+    pub t_servers: Vec<TServer>,
     /// `[[media-server]]`
     pub media_servers: Vec<MediaServer>,
     /// `[[queue]]`: interaction queues.
@@ -70,7 +74,7 @@ pub struct Application {
     pub cluster: String,
     /// Name of its tenant.
     pub tenant: Option<Text>,
-    /// Names of the Interaction Servers it connects to.
+    /// Names of the Interaction Servers it connects to, or of their T-Server objects.
     pub connections: Vec<Text>,
     /// Folder for what it writes.
     pub data: PathBuf,
@@ -100,6 +104,8 @@ pub struct Switch {
     pub name: Text,
     /// Name of its tenant.
     pub tenant: Option<Text>,
+    /// Whether it is one that interactions other than calls are on.
+    pub is_multimedia: bool,
 }
 
 /// An Interaction Server.
@@ -107,8 +113,10 @@ pub struct Switch {
 pub struct Server {
     /// Application name.
     pub name: Text,
-    /// Name of its tenant.
+    /// Name of its tenant: of the first, where it has several.
     pub tenant: Option<Text>,
+    /// Names of all tenants it is associated with; none: it is the first tenant's of the file.
+    pub tenants: Vec<Text>,
     /// Where clients reach it, and the address it listens on when embedded.
     pub host: String,
     /// Its port; always there in a site without errors.
@@ -130,11 +138,40 @@ pub struct Server {
 impl Server {
     /// `host:port`, an IPv6 address in brackets.
     pub fn address(&self) -> String {
-        let port = self.port.unwrap_or_default();
-        match self.host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-            _ => format!("{}:{port}", self.host),
-        }
+        address(&self.host, self.port)
+    }
+}
+
+fn address(host: &str, port: Option<u16>) -> String {
+    let port = port.unwrap_or_default();
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+/// The second application object of an Interaction Server (guide, *Configuring eServices Application with Type
+/// T-Server*): it says which multimedia switch the server is on. Nothing is installed for it.
+#[derive(Clone, Debug)]
+pub struct TServer {
+    /// Application name, another than that of the Interaction Server.
+    pub name: Text,
+    /// Name of its tenant; none: that of the Interaction Server.
+    pub tenant: Option<Text>,
+    /// Host of the Interaction Server.
+    pub host: Text,
+    /// Port of the Interaction Server; always there in a site without errors.
+    pub port: Option<u16>,
+    /// Where the port stands.
+    pub port_span: Range<usize>,
+    /// Name of the multimedia switch; none: the only one of the tenant.
+    pub switch: Option<Text>,
+}
+
+impl TServer {
+    /// `host:port`, an IPv6 address in brackets.
+    pub fn address(&self) -> String {
+        address(self.host.get_ref(), self.port)
     }
 }
 
@@ -301,6 +338,11 @@ impl Site {
         self.servers.iter().find(|server| server.name.get_ref() == name)
     }
 
+    /// The T-Server object with this name.
+    pub fn t_server(&self, name: &str) -> Option<&TServer> {
+        self.t_servers.iter().find(|t_server| t_server.name.get_ref() == name)
+    }
+
     /// The agent with this employee id.
     pub fn agent(&self, id: &str) -> Option<&Agent> {
         self.agents.iter().find(|agent| agent.id.get_ref() == id)
@@ -332,9 +374,13 @@ impl Site {
 
     /// Number of the tenant `name`; the first tenant's where none is named.
     pub fn tenant_id(&self, name: Option<&Text>) -> u32 {
+        self.tenant(name).map_or(1, |tenant| tenant.id)
+    }
+
+    /// The tenant `name`; the first one where none is named.
+    pub fn tenant(&self, name: Option<&Text>) -> Option<&Tenant> {
         name.and_then(|name| self.tenants.iter().find(|tenant| tenant.name.get_ref() == name.get_ref()))
             .or_else(|| self.tenants.first())
-            .map_or(1, |tenant| tenant.id)
     }
 
     /// Name of the tenant `name`; the first tenant's where none is named.

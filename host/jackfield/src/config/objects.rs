@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::model::{
     Access, AccessGroup, Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, QueueApplication,
-    Server, Site, Strategy, Submitter, Switch, Tenant, TrustedKey, View,
+    Server, Site, Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -25,6 +25,9 @@ const NAME_BYTES: usize = jackfield_protocol::limits::NAME_BYTES;
 /// Longest name of the application: it is part of the name of a socket, which must stay short.
 const APPLICATION_NAME_BYTES: usize = 48;
 
+/// Where a server is that does not say so.
+const LOCAL: &str = "127.0.0.1";
+
 /// Read every object of `text`. `path` is the file; paths in it are made relative to its folder.
 pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
@@ -34,7 +37,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut root = Section::new(notes, "the file", 0..0, document.get_ref());
-    let mut site = Site { path: path.to_owned(), ..Site::default() };
+    let mut site = Site { path: path.to_owned(), text: text.to_owned(), ..Site::default() };
     match root.value("application") {
         Some(value) => match value.get_ref().as_table() {
             Some(table) => {
@@ -50,7 +53,12 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     }
     site.tenants = each(&mut root, notes, "tenant", "[[tenant]]", tenant);
     site.switches = each(&mut root, notes, "switch", "[[switch]]", |section| switch(section, notes));
-    site.servers = each(&mut root, notes, "server", "[[server]]", |section| server(section, folder, notes));
+    for object in each(&mut root, notes, "server", "[[server]]", |section| server_object(section, folder, notes)) {
+        match object {
+            ServerObject::InteractionServer(server) => site.servers.push(*server),
+            ServerObject::TServer(t_server) => site.t_servers.push(t_server),
+        }
+    }
     site.media_servers =
         each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, folder, notes));
     site.queues = each(&mut root, notes, "queue", "[[queue]]", |section| queue(section, notes));
@@ -138,16 +146,71 @@ fn tenant(section: &mut Section<'_, '_>) -> Option<Tenant> {
 fn switch(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Switch> {
     let name = section.required_text("name");
     let tenant = section.text("tenant");
-    if let Some(kind) = section.text("type") {
-        one_of(&kind, "type", &["multimedia"], notes);
+    let kind = section.text("type").and_then(|kind| one_of(&kind, "type", &["multimedia", "voice"], notes));
+    Some(Switch { name: name?, tenant, is_multimedia: kind != Some("voice") })
+}
+
+/// A `[[server]]` of either type.
+enum ServerObject {
+    InteractionServer(Box<Server>),
+    TServer(TServer),
+}
+
+fn server_object(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<ServerObject> {
+    let kind = section.text("type");
+    match kind.and_then(|kind| one_of(&kind, "type", &["interaction-server", "t-server"], notes)) {
+        Some("t-server") => t_server(section, notes).map(ServerObject::TServer),
+        _ => server(section, folder, notes).map(Box::new).map(ServerObject::InteractionServer),
     }
-    Some(Switch { name: name?, tenant })
+}
+
+/// What a T-Server object must not say: its key, and why not.
+const NOT_OF_A_T_SERVER: [(&str, &str); 4] = [
+    ("store", "it keeps nothing"),
+    ("embedded", "there is nothing to run"),
+    ("options", "it does nothing that options could change"),
+    ("tenants", "it belongs to one tenant"),
+];
+
+fn t_server(section: &mut Section<'_, '_>, notes: &Notes) -> Option<TServer> {
+    let name = section.required_text("name");
+    let tenant = section.text("tenant");
+    let host = section.text("host").unwrap_or_else(|| Spanned::new(section.span(), LOCAL.to_owned()));
+    let port = section.required_integer("port", 1, i64::from(u16::MAX));
+    let switch = section.text("switch");
+    for (key, why) in NOT_OF_A_T_SERVER {
+        if let Some(value) = section.value(key) {
+            notes.push(
+                Problem::new(value.span(), format!("a T-Server object has no `{key}`"), why)
+                    .help("say it at the Interaction Server that has the same host and port, or remove it"),
+            );
+        }
+    }
+    Some(TServer {
+        name: name?,
+        tenant,
+        host,
+        port_span: port.as_ref().map_or(section.span(), Spanned::span),
+        port: port.and_then(|port| u16::try_from(port.into_inner()).ok()),
+        switch,
+    })
 }
 
 fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<Server> {
     let name = section.required_text("name");
-    let tenant = section.text("tenant");
-    let host = section.text("host").map_or_else(|| "127.0.0.1".to_owned(), Spanned::into_inner);
+    let mut tenants: Vec<Text> = Vec::new();
+    for tenant in section.text("tenant").into_iter().chain(section.texts("tenants")) {
+        if !tenants.iter().any(|known| known.get_ref() == tenant.get_ref()) {
+            tenants.push(tenant);
+        }
+    }
+    if let Some(switch) = section.value("switch") {
+        notes.push(
+            Problem::new(switch.span(), "an Interaction Server names no switch", "not here")
+                .help("it is on its tenant's; or add its second object, [[server]] with type = \"t-server\", and name the switch there"),
+        );
+    }
+    let host = section.text("host").map_or_else(|| LOCAL.to_owned(), Spanned::into_inner);
     let port = section.required_integer("port", 1, i64::from(u16::MAX));
     let embedded = section.flag("embedded", true);
     let store = section.required_text("store");
@@ -168,7 +231,8 @@ fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option
     // A server with a mistake is still one that others may refer to.
     Some(Server {
         name: name?,
-        tenant,
+        tenant: tenants.first().cloned(),
+        tenants,
         host,
         port_span: port.as_ref().map_or(span.clone(), Spanned::span),
         port: port.and_then(|port| u16::try_from(port.into_inner()).ok()),

@@ -96,9 +96,17 @@ impl Unit {
     }
 }
 
-/// When a changed value counts.
+/// When a changed value counts, while the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakesEffect {
+    /// Whatever is under way follows it, too.
+    AtOnce,
+    /// What is under way keeps the value it began with.
+    FromThenOn,
+    /// Sessions that run keep the value they began with, until they are rebuilt.
+    NewSessions,
+    /// Plugins that are taken already stay as they are.
+    NewFiles,
     /// When the program is started again.
     Restart,
 }
@@ -107,6 +115,10 @@ impl TakesEffect {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
+            TakesEffect::AtOnce => "at once",
+            TakesEffect::FromThenOn => "at once, for what begins from then on",
+            TakesEffect::NewSessions => "for new sessions",
+            TakesEffect::NewFiles => "for plugin files that come from then on",
             TakesEffect::Restart => "after a restart",
         }
     }
@@ -134,13 +146,15 @@ const fn integer(
     section: &'static str,
     name: &'static str,
     (default, min, max, unit): (i64, i64, i64, Unit),
+    takes_effect: TakesEffect,
     text: &'static str,
 ) -> OptionDefinition {
     let kind = Kind::Integer { default, min, max, unit };
-    OptionDefinition { owner, section, name, kind, takes_effect: TakesEffect::Restart, text }
+    OptionDefinition { owner, section, name, kind, takes_effect, text }
 }
 
 use Owner::{Application, Server};
+use TakesEffect::{AtOnce, FromThenOn, NewFiles, NewSessions, Restart};
 use Unit::{Count, Hours, Kibibytes, Mebibytes, Milliseconds, Minutes, Seconds};
 
 /// All options, by owner, section and topic.
@@ -149,15 +163,16 @@ pub const OPTIONS: &[OptionDefinition] = &[
         owner: Application,
         section: "orchestration",
         name: "switch-multi-links-enabled",
-        kind: Kind::Flag { default: true },
-        takes_effect: TakesEffect::Restart,
-        text: "Lets the node pull from several Interaction Servers. Must be true when it has more than one connection.",
+        kind: Kind::Flag { default: false },
+        takes_effect: Restart,
+        text: "Lets the node have links to several Interaction Servers on one multimedia switch of its tenant. Without it only the first of them among the connections is used.",
     },
     integer(
         Application,
         "orchestration",
         "mcr-pull-after-error-timeout",
         (120, 60, 3_600, Seconds),
+        AtOnce,
         "How long the pull for a strategy, or of a view, rests at one Interaction Server after error 42, 83, 107, 108 or 109.",
     ),
     // Name and default as recalled (reference page, *Options*), not as confirmed; the range is ours.
@@ -166,6 +181,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "mcr-pull-interval",
         (1_000, 100, 600_000, Milliseconds),
+        AtOnce,
         "Legacy pulling: how long before a view is pulled again that had no more than it gave.",
     ),
     integer(
@@ -173,6 +189,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "max-sessions",
         (50_000, 1, 1_000_000, Count),
+        AtOnce,
         "Sessions at once on this node, those that wait included; it pulls no more meanwhile.",
     ),
     integer(
@@ -180,6 +197,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "pull-count",
         (100, 1, 1_000, Count),
+        FromThenOn,
         "Interactions one pull asks for at the most.",
     ),
     integer(
@@ -187,6 +205,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "max-pull-delay",
         (10, 1, 600, Seconds),
+        FromThenOn,
         "Longest the node asks an Interaction Server to hold a pull.",
     ),
     integer(
@@ -194,6 +213,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "poison-limit",
         (3, 1, 100, Count),
+        AtOnce,
         "Times an interaction may fail in a session before it is placed into poison-queue.",
     ),
     OptionDefinition {
@@ -201,7 +221,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "orchestration",
         name: "poison-queue",
         kind: Kind::Text { default: "poison" },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: AtOnce,
         text: "Interaction queue for interactions that failed poison-limit times. Each connected server needs it.",
     },
     integer(
@@ -209,6 +229,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "shutdown-grace",
         (10, 0, 3_600, Seconds),
+        AtOnce,
         "Time a shutdown leaves sessions to come to rest: to their ends, or, where they are suspended, to the end of their turns.",
     ),
     OptionDefinition {
@@ -216,7 +237,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "orchestration",
         name: "on-shutdown",
         kind: Kind::Word { default: "suspend", of: &["suspend", "drain"] },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: AtOnce,
         text: "What a shutdown does to sessions. suspend: they keep their interactions and go on at the next start. drain: they are asked to end, and give back what they hold. Without a journal always drain.",
     },
     OptionDefinition {
@@ -224,7 +245,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "orchestration",
         name: "journal",
         kind: Kind::Text { default: "journal.db" },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: Restart,
         text: "File in which sessions are recorded, and from which they go on after a stop or a crash; a relative path begins at the data folder. off: nothing is recorded, and sessions end with the node.",
     },
     integer(
@@ -232,6 +253,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "journal-retention",
         (168, 1, 87_600, Hours),
+        AtOnce,
         "How long the journal keeps sessions that have ended.",
     ),
     integer(
@@ -239,6 +261,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "rejection-rest",
         (60, 0, 86_400, Seconds),
+        FromThenOn,
         "How long an agent who rejected an interaction, or let it ring, is not offered it again.",
     ),
     integer(
@@ -246,6 +269,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "request-timeout",
         (30, 1, 3_600, Seconds),
+        FromThenOn,
         "How long a request to an Interaction Server may take before it fails.",
     ),
     integer(
@@ -253,6 +277,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "link-down-timeout",
         (300, 1, 86_400, Seconds),
+        FromThenOn,
         "How long a session's request to an Interaction Server waits while the link there is down; then it fails with link_down. It goes to no other server.",
     ),
     integer(
@@ -260,6 +285,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "cleanup-takeover-timeout",
         (300, 10, 86_400, Seconds),
+        AtOnce,
         "How long an interaction of another node of the cluster may wait in orchestration_system; then this node cleans it up in that one's place.",
     ),
     integer(
@@ -267,6 +293,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "reconnect-first",
         (200, 10, 60_000, Milliseconds),
+        AtOnce,
         "First pause before a lost link is tried again; it doubles up to reconnect-max, with jitter.",
     ),
     integer(
@@ -274,6 +301,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "orchestration",
         "reconnect-max",
         (10_000, 100, 600_000, Milliseconds),
+        AtOnce,
         "Longest pause before a lost link is tried again.",
     ),
     integer(
@@ -281,13 +309,15 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "memory-limit",
         (64, 1, 4_096, Mebibytes),
-        "Memory one session may use; beyond it the session ends and gives its interaction back.",
+        NewSessions,
+        "Memory one session may use; beyond it the session ends and gives its interaction back. More than the most that any plugin was allowed when the node started only counts after a restart.",
     ),
     integer(
         Application,
         "strategy",
         "turn-cpu-limit",
         (1_000, 10, 600_000, Milliseconds),
+        NewSessions,
         "Running time one turn of a session may use; beyond it the session ends and gives its interaction back.",
     ),
     integer(
@@ -295,6 +325,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "session-cpu-limit",
         (60_000, 0, 86_400_000, Milliseconds),
+        NewSessions,
         "Running time all turns of a session may use together, since the node started; beyond it the session ends and gives its interaction back. Rebuilding it does not count. 0: no limit.",
     ),
     integer(
@@ -302,6 +333,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "requests-per-turn",
         (1_000, 1, 100_000, Count),
+        NewSessions,
         "Requests and look-ups one turn of a session may make; beyond it the session ends and gives its interaction back.",
     ),
     integer(
@@ -309,6 +341,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "requests-per-second",
         (0, 0, 1_000_000, Count),
+        NewSessions,
         "Requests a session may make within a second, and so in a turn; beyond it the session ends and gives its interaction back. 0: no limit.",
     ),
     integer(
@@ -316,6 +349,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "max-sessions",
         (0, 0, 1_000_000, Count),
+        AtOnce,
         "Sessions of one plugin at once on this node, in all strategies that run it; what would be beyond it is not pulled. 0: as many as the node takes.",
     ),
     integer(
@@ -323,6 +357,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "log-limit",
         (64, 1, 1_048_576, Kibibytes),
+        NewSessions,
         "What a session may write to the log within a second; the rest is dropped, and said to be.",
     ),
     OptionDefinition {
@@ -330,7 +365,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "strategy",
         name: "capabilities",
         kind: Kind::Words { of: CAPABILITIES },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: NewFiles,
         text: "Interfaces of the contract that a plugin may use, beyond those that all may; one that imports another is not loaded.",
     },
     OptionDefinition {
@@ -338,7 +373,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "strategy",
         name: "http-hosts",
         kind: Kind::Hosts,
-        takes_effect: TakesEffect::Restart,
+        takes_effect: AtOnce,
         text: "Hosts that a plugin may send HTTP requests to.",
     },
     integer(
@@ -346,6 +381,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "live-sessions",
         (5_000, 0, 100_000, Count),
+        Restart,
         "Sessions kept in memory as they run, at once; the others are rebuilt from the journal when something happens to them. 0: each is dropped after every turn, a mode for tests.",
     ),
     integer(
@@ -353,6 +389,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "strategy",
         "turns-without-checkpoint",
         (1_000, 10, 100_000, Count),
+        Restart,
         "Turns a recorded session may have since its last checkpoint, or its beginning; beyond it the session ends and gives its interaction back.",
     ),
     OptionDefinition {
@@ -360,7 +397,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "plugins",
         name: "code-cache",
         kind: Kind::Text { default: "code-cache" },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: Restart,
         text: "Folder in which the compiled code of plugins is kept, so that the next start need not compile it; a relative path begins at the data folder. Nobody but the node's user may write to it. off: each start compiles.",
     },
     OptionDefinition {
@@ -368,7 +405,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "plugins",
         name: "arrival",
         kind: Kind::Word { default: "at-once", of: &["at-once", "canary", "shadow", "waits"] },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: NewFiles,
         text: "What a new version of a plugin that comes into the folder is first. at-once: all new sessions get it. canary: a part of them does. shadow: it is run beside the current one, without effects. waits: nothing, until an operator says more.",
     },
     integer(
@@ -376,6 +413,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "plugins",
         "canary-percent",
         (10, 1, 100, Count),
+        NewFiles,
         "Of a hundred new sessions, those that a version gets which comes as a canary.",
     ),
     integer(
@@ -383,6 +421,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "plugins",
         "breaker-failures",
         (5, 0, 64, Count),
+        AtOnce,
         "A version is taken back when so many of its last breaker-window sessions have failed: new sessions get the version before, or, where there is none, nothing is pulled for breaker-rest. 0: never.",
     ),
     integer(
@@ -390,6 +429,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "plugins",
         "breaker-window",
         (20, 1, 64, Count),
+        AtOnce,
         "Sessions of a version that breaker-failures looks back on.",
     ),
     integer(
@@ -397,6 +437,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "plugins",
         "breaker-rest",
         (60, 1, 86_400, Seconds),
+        FromThenOn,
         "How long a plugin rests whose only version was taken back; then one session is tried. It doubles with each failure, to 16 times.",
     ),
     OptionDefinition {
@@ -404,7 +445,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "plugins",
         name: "watch",
         kind: Kind::Word { default: "notified", of: &["notified", "polled"] },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: AtOnce,
         text: "How changes in the plugins folder are noticed. notified: by the system, and by a look every five poll intervals. polled: by a look every poll interval, for network folders.",
     },
     integer(
@@ -412,6 +453,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "plugins",
         "poll-interval",
         (2, 1, 3_600, Seconds),
+        AtOnce,
         "Between two looks at the plugins folder.",
     ),
     OptionDefinition {
@@ -419,7 +461,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         section: "plugins",
         name: "require-signature",
         kind: Kind::Flag { default: false },
-        takes_effect: TakesEffect::Restart,
+        takes_effect: NewFiles,
         text: "Takes only plugins that the key of a [[trusted-key]] has signed, with minisign: the signature of a.wasm is a.wasm.minisig beside it.",
     },
     integer(
@@ -427,6 +469,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "routing-timeout",
         (720, 20, 525_600, Minutes),
+        FromThenOn,
         "Time with a router since its last request; then the interaction goes back to its queue.",
     ),
     integer(
@@ -434,6 +477,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "handling-timeout",
         (180, 1, 1_440, Minutes),
+        FromThenOn,
         "Idle time of an agent application; then its interaction goes back to its queue.",
     ),
     integer(
@@ -441,6 +485,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "delivering-timeout",
         (30, 1, 86_400, Seconds),
+        FromThenOn,
         "Time an agent has to accept an invitation.",
     ),
     integer(
@@ -448,6 +493,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "max-pull-delay",
         (10, 1, 600, Seconds),
+        FromThenOn,
         "Longest a pull by strategy is held when there is nothing to pull.",
     ),
     integer(
@@ -455,6 +501,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "idempotency-retention",
         (1_440, 60, 43_200, Minutes),
+        AtOnce,
         "How long the answer to a request with an idempotency key is remembered.",
     ),
     integer(
@@ -462,6 +509,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "registration-timeout",
         (10, 1, 300, Seconds),
+        Restart,
         "A connection that has not registered by then is closed.",
     ),
     integer(
@@ -469,6 +517,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "reclaim-window",
         (30, 0, 3_600, Seconds),
+        FromThenOn,
         "How long interactions are kept for a routing client whose connection broke; nobody else is given them meanwhile. 0: they are free at once.",
     ),
     integer(
@@ -476,14 +525,16 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "settings",
         "reclaim-window-at-start",
         (2, 0, 60, Seconds),
+        Restart,
         "How long pulls wait after a start with interactions waiting, so that routers that come back get their own first. 0: not at all.",
     ),
-    integer(Server, "limits", "clients", (1_000, 1, 100_000, Count), "Clients at once."),
+    integer(Server, "limits", "clients", (1_000, 1, 100_000, Count), Restart, "Clients at once."),
     integer(
         Server,
         "limits",
         "requests-in-flight",
         (4_096, 1, 1_000_000, Count),
+        Restart,
         "Requests of one client that wait for the disk; reading from it pauses there.",
     ),
     integer(
@@ -491,6 +542,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "limits",
         "events-waiting",
         (65_536, 16, 10_000_000, Count),
+        Restart,
         "Events waiting to be sent to one client; one that does not read them is cut off.",
     ),
     integer(
@@ -498,6 +550,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "limits",
         "body-cache",
         (64, 1, 65_536, Mebibytes),
+        Restart,
         "Interaction bodies kept in memory; the others are read from the store when they are pulled.",
     ),
 ];
@@ -526,6 +579,17 @@ pub fn of_plugins() -> impl Iterator<Item = &'static OptionDefinition> {
 }
 
 impl OptionDefinition {
+    /// The value when it is not set, as it is written.
+    pub fn default_text(&self) -> String {
+        match self.kind {
+            Kind::Integer { default, .. } => default.to_string(),
+            Kind::Flag { default } => default.to_string(),
+            Kind::Text { default } | Kind::Word { default, .. } => format!("{default:?}"),
+            Kind::Words { of } => format!("{of:?}"),
+            Kind::Hosts => "[]".into(),
+        }
+    }
+
     /// Whether a `[[plugin]]` may set it for itself.
     pub fn is_of_plugins(&self) -> bool {
         self.owner == Application && OF_PLUGINS.contains(&(self.section, self.name))

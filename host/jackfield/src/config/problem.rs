@@ -53,6 +53,14 @@ impl Problem {
         self
     }
 
+    /// What is wrong and what to do, in one line.
+    pub fn with_help(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// Only a warning.
     #[must_use]
     pub fn warning(mut self) -> Problem {
@@ -97,6 +105,11 @@ impl Problems {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let source = Arc::new(NamedSource::new(path.display().to_string(), text.to_owned()).with_language("TOML"));
         Problems { path: path.to_owned(), source, problems }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// All of them, in the order of the file.

@@ -6,9 +6,11 @@ use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollo
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
+use super::connections::{Connection, connections};
 use super::model::{Access, Server, Site};
 use super::options::Owner;
 use super::pulling::{Form, pulled_by};
+use super::section::Notes;
 use super::values::OptionValues;
 
 /// What one Interaction Server is told: the objects that concern it and that its account sees, and no others. What
@@ -130,11 +132,13 @@ fn limits(options: &OptionValues) -> server::Limits {
 /// What the node is told. `endpoint` says how it reaches each server.
 pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jackfield_node::Settings {
     let application = &site.application;
-    let connected = application.connections.iter().filter_map(|name| site.server(name.get_ref()));
     jackfield_node::Settings {
         name: application.name.clone(),
         cluster: application.cluster.clone(),
-        links: connected.map(|server| link_settings(site, server, endpoint(server))).collect(),
+        links: connections(site, &Notes::default())
+            .into_iter()
+            .map(|Connection { server, pulls, .. }| link_settings(site, server, endpoint(server), pulls))
+            .collect(),
         strategies: site
             .strategies
             .iter()
@@ -165,10 +169,10 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
 }
 
 /// What the node pulls from a server: whatever is joined there for its cluster. Whether the server sees it, the server
-/// says (guide, *Interaction Server Error Messages*).
-fn link_settings(site: &Site, server: &Server, endpoint: Endpoint) -> LinkSettings {
+/// says (guide, *Interaction Server Error Messages*). `pulls`: whether it pulls from it at all.
+fn link_settings(site: &Site, server: &Server, endpoint: Endpoint, pulls: bool) -> LinkSettings {
     let name = server.name.get_ref();
-    let joins = pulled_by(site, name, &site.application.cluster);
+    let joins = if pulls { pulled_by(site, name, &site.application.cluster) } else { Vec::new() };
     let is_enhanced = |strategy: &str| {
         joins.iter().any(|join| matches!(join.form, Form::Enhanced(_)) && join.strategy.get_ref() == strategy)
     };

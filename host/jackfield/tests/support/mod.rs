@@ -33,6 +33,22 @@ pub fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// What `jackfield check` says of this configuration, in this folder; its exit code first.
+pub fn check(folder: &Path, text: &str, arguments: &[&str]) -> (i32, String) {
+    let path = folder.join("jackfield.toml");
+    std::fs::write(&path, text).expect("written");
+    let output = jackfield().arg("check").arg("--site").arg(&path).args(arguments).output().expect("runs");
+    (output.status.code().expect("a code"), output_text(&output))
+}
+
+/// Whether all of these are in it.
+#[track_caller]
+pub fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+}
+
 /// Each line as JSON.
 pub fn json_lines(bytes: &[u8]) -> Vec<Json> {
     let text = String::from_utf8_lossy(bytes);
@@ -119,6 +135,48 @@ impl Site {
         command
     }
 
+    /// `jackfield <words>`, with what it logs going to this file of the folder.
+    pub fn logging(&self, words: &[&str], log: &str) -> Running {
+        let file = std::fs::File::create(self.path(log)).expect("a file");
+        let mut command = self.command(words);
+        command.arg("--with-parent").env("JACKFIELD_LOG", "info").stderr(file);
+        Running::start(command)
+    }
+
+    /// Waits until the log has a line with all of these, and returns it. Lines before `from` are passed over; it is set
+    /// behind the line that was found.
+    pub fn logged(&self, log: &str, from: &mut usize, parts: &[&str]) -> String {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let text = std::fs::read_to_string(self.path(log)).expect("the log");
+            let lines: Vec<&str> = text.lines().collect();
+            let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
+            if let Some(at) = lines.iter().skip(*from).position(has_all) {
+                *from += at + 1;
+                return lines[*from - 1].to_owned();
+            }
+            assert!(std::time::Instant::now() < deadline, "no line with {parts:?} in:\n{text}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until the node says of itself what is looked for.
+    pub fn until_status(&self, is_it: impl Fn(&Json) -> bool) -> Json {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        if !self.path("look.toml").exists() {
+            std::fs::copy(self.path("jackfield.toml"), self.path("look.toml")).expect("copied");
+        }
+        loop {
+            // The file itself may be wrong, or away, at this moment.
+            let output = self.command(&["sessions", "--json", "--site", "look.toml"]).output().expect("runs");
+            let status = json_lines(&output.stdout).pop().unwrap_or_default();
+            if is_it(&status) {
+                return status;
+            }
+            assert!(std::time::Instant::now() < deadline, "{status}\n{}", output_text(&output));
+        }
+    }
+
     /// The server `main`, listening.
     pub fn server(&self) -> Running {
         let mut running = Running::start(self.command(&["server", "--name", "main", "--with-parent"]));
@@ -194,9 +252,14 @@ impl Running {
 
     /// SIGTERM.
     pub fn terminate(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        self.signal("-TERM");
         self.child.wait().expect("ends")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
     }
 
     /// SIGKILL.

@@ -274,3 +274,21 @@ async fn finished_sessions_go_when_they_are_too_old() {
     .await;
     assert_eq!(turns(&journal, "a").await, 1);
 }
+
+#[tokio::test]
+async fn how_long_finished_sessions_are_kept_may_change() {
+    let place = Place::new();
+    let journal = place.open_with(JournalSettings { retention: Duration::MAX, ..settings() });
+    recorded(&journal, vec![begin("old"), turn("old", 1), end("old", 5), begin("a")]).await;
+    recorded(&journal, vec![turn("a", 1)]).await;
+    assert!(journal.history("old").await.unwrap().is_some());
+    journal.set_retention(Duration::ZERO);
+    recorded(&journal, vec![turn("a", 2)]).await;
+    soon(async {
+        while journal.history("old").await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(turns(&journal, "a").await, 2);
+}

@@ -30,7 +30,7 @@ impl LinkTask {
         let id = &event.interaction_id;
         match event.name() {
             ReportingName::InteractionSubmitted => {
-                let take_over = self.shared.settings.options.cleanup_takeover_timeout;
+                let take_over = self.shared.live().options.cleanup_takeover_timeout;
                 if let Some(data) = &event.data {
                     self.clean_up.seen(self.now, id, data, take_over);
                 }
@@ -122,7 +122,7 @@ impl LinkTask {
         let error = match answer {
             Ok(Answer::InteractionsFound(found)) => {
                 self.orchestration_system_is_there(true);
-                let take_over = self.shared.settings.options.cleanup_takeover_timeout;
+                let take_over = self.shared.live().options.cleanup_takeover_timeout;
                 if let Some(after) = self.clean_up.found(self.now, &found.interactions, found.more, take_over) {
                     self.ask_to_clean_up(Asked::Find { after });
                 }

@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use jackfield_link::{Client, Link, LinkError, LinkEvent, Reconnect, Reply};
+use jackfield_link::{Client, Link, LinkError, LinkEvent, Reply};
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestCancelPull, RequestRegisterClient};
-use jackfield_routing::{Directory as Agents, RouteId, Selection};
+use jackfield_routing::{RouteId, Selection};
 use jackfield_strategy::{SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
@@ -38,6 +38,7 @@ use crate::by_id::ById;
 use crate::clean_up::Table as CleanUp;
 use crate::fetches::{Fetched, Fetches};
 use crate::held::Names;
+use crate::live::Live;
 use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
 use crate::recording::{TURNS_WAITING, Way};
@@ -74,6 +75,7 @@ enum Step {
     Turn(Turn),
     Fetched(Fetched),
     Pull(Pull),
+    Configured,
     Stop(Stopping),
     Tick,
 }
@@ -98,6 +100,7 @@ pub(crate) struct LinkTask {
     turns: mpsc::Receiver<Turn>,
     pub(crate) way: Arc<Way>,
     stop: Stop,
+    configured: watch::Receiver<Arc<Live>>,
 
     outgoing: VecDeque<(u64, Ask, String)>,
     sending: Option<Boxed<(u64, Result<Reply, LinkError>)>>,
@@ -156,21 +159,20 @@ impl LinkTask {
     pub fn new(
         shared: Arc<Shared>,
         index: usize,
-        agents: Agents,
         pulls: mpsc::Receiver<Pull>,
         (way, turns): (Arc<Way>, mpsc::Receiver<Turn>),
         stop: Stop,
     ) -> Option<LinkTask> {
         let settings = shared.settings.links.get(index)?;
-        let options = &shared.settings.options;
+        let configured = shared.live.subscribe();
         let register = RequestRegisterClient {
             client_name: shared.settings.name.clone(),
             client_type: ClientType::RoutingEngine.into(),
             cluster: shared.settings.cluster.clone(),
             ..Default::default()
         };
-        let reconnect = Reconnect { first: options.reconnect_first, max: options.reconnect_max };
-        let (link, events) = Link::open(settings.endpoint.clone(), register, reconnect);
+        let (link, events) = Link::open(settings.endpoint.clone(), register, configured.borrow().reconnect());
+        let selection = Selection::new(configured.borrow().directory());
         Some(LinkTask {
             index,
             server: settings.server.clone(),
@@ -185,6 +187,7 @@ impl LinkTask {
             turns,
             way,
             stop,
+            configured,
             outgoing: VecDeque::new(),
             sending: None,
             sent: HashMap::new(),
@@ -202,7 +205,7 @@ impl LinkTask {
             recordings: FuturesUnordered::new(),
             names: Names::default(),
             kills: VecDeque::new(),
-            selection: Selection::new(agents),
+            selection,
             routes: HashMap::new(),
             deliveries: HashMap::new(),
             agents: HashSet::new(),
@@ -285,6 +288,7 @@ impl LinkTask {
             Some(()) = self.recordings.next() => Step::Recorded,
             () = tick => Step::Tick,
             fetched = self.fetches.next() => Step::Fetched(fetched),
+            Ok(()) = self.configured.changed() => Step::Configured,
             Some(pull) = self.pulls.recv() => Step::Pull(pull),
             Some(turn) = self.turns.recv(), if takes_turns => Step::Turn(turn),
         }
@@ -311,6 +315,11 @@ impl LinkTask {
             Step::Turn(turn) => self.turn(turn),
             Step::Fetched(fetched) => self.fetched(fetched),
             Step::Pull(pull) => self.pull(pull),
+            Step::Configured => {
+                let live = self.configured.borrow_and_update().clone();
+                self.link.set_reconnect(live.reconnect());
+                self.selection.set_directory(self.now, live.directory());
+            }
             Step::Stop(Stopping::Drain(grace)) => self.begin_shutdown(grace),
             Step::Stop(Stopping::Suspend(grace)) => self.begin_suspension(grace),
             Step::Tick => self.tick(),

@@ -33,7 +33,7 @@ impl LinkTask {
             for_strategy,
             ..Default::default()
         };
-        let within = pull.delay.saturating_add(settings.options.request_timeout);
+        let within = pull.delay.saturating_add(self.shared.request_timeout());
         self.send(Ask::Pull(ask), String::new(), Purpose::Pull(pull), Some(within));
     }
 

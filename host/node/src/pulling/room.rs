@@ -54,7 +54,6 @@ impl Rooms {
     }
 
     /// As in [`new`](Self::new), from now on.
-    #[cfg_attr(not(test), allow(dead_code, reason = "as `PullScheduler::set_options`"))]
     pub fn set_max(&mut self, max: usize, strategies: &[usize]) {
         self.max = max;
         for (room, max) in self.strategies.iter_mut().zip(strategies) {

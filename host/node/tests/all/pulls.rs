@@ -102,6 +102,43 @@ async fn no_more_sessions_of_a_plugin_than_its_policy_allows_whatever_strategy_r
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn options_and_agents_that_change_count_at_once() {
+    let site = Site::open("email", &["obeys", "route_anyone"], true);
+    let (engine, plugins) = plugins(&["obeys", "waits", "route_anyone"]).await;
+    let mut settings = settings(&[&site], &["obeys", "waits", "route_anyone"]);
+    settings.options.max_sessions = 1;
+    settings.agents.clear();
+    let node = start(settings.clone(), engine, plugins).await;
+    let rest = |node: &Node| node.status().pulls.into_iter().find(|pull| pull.state == PullState::Resting);
+    until("a rest", async || rest(&node).filter(|pull| pull.rest_ms > 60_000)).await;
+    let first = site.submit("obeys").await;
+    session(&node, &first).await;
+    let second = site.submit("obeys").await;
+
+    settings.options.mcr_pull_after_error_timeout = std::time::Duration::from_secs(60);
+    settings.options.max_sessions = 10;
+    node.set_settings(&settings);
+    until("a shorter rest", async || rest(&node).filter(|pull| pull.rest_ms <= 60_000)).await;
+    session(&node, &second).await;
+
+    // `route_anyone` asks for the group `everyone`, in which nobody was.
+    let routed = site.submit("route_anyone").await;
+    until("it is put aside", async || (node.status().counters.failed >= 1).then_some(())).await;
+    settings.agents = self::settings(&[&site], &["obeys"]).agents;
+    settings.strategies[0].enabled = false;
+    node.set_settings(&settings);
+    let off = async || node.status().pulls.into_iter().find(|pull| pull.state == PullState::Disabled);
+    assert_eq!(until("switched off", off).await.strategy, "obeys");
+    let mut anna = crate::support::Agent::log_in(&site, "anna", 2).await;
+    let next = site.submit("route_anyone").await;
+    until("both or the later one", async || {
+        let accepted = anna.accept().await;
+        (accepted == next || accepted == routed).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn settings_that_contradict_themselves_are_refused() {
     let site = Site::open("email", &["obeys"], true);

@@ -1,8 +1,9 @@
 //! What operators choose is done at once, and is so after a restart.
 
 use jackfield_plugins::{Arrival, Command, Folder, PluginState, Rollout};
+use jackfield_strategy::{Policies, Policy};
 
-use crate::support::{Home, component, plugin, refused, serves, the_version, until, version, versioned};
+use crate::support::{Home, component, engine, plugin, refused, serves, the_version, until, version, versioned};
 
 async fn with_versions(home: &Home, numbers: &[u32]) -> Folder {
     let folder = home.open().await;
@@ -47,6 +48,25 @@ async fn of_two_files_with_one_plugin_a_restart_takes_the_one_before() {
     let folder = home.open().await;
     serves(&folder, 1).await;
     assert!(refused(&folder, &home.path("a.wasm")).await.contains("b.wasm does"));
+    folder.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_change_hold_for_the_next_version_and_policies_for_new_sessions() {
+    let home = Home::new();
+    let folder = with_versions(&home, &[1]).await;
+    let mut settings = home.settings.clone();
+    settings.rollouts.default = Rollout { arrival: Arrival::Waits, ..Rollout::default() };
+    let policy = Policy { max_sessions: Some(3), ..Policy::default() };
+    let by_plugin = [("versioned".to_owned(), policy.clone())].into();
+    engine().set_policies(Policies { by_plugin, ..Policies::default() });
+    folder.set_settings(settings);
+    let told = || folder.plugins().get("versioned").filter(|plugin| *plugin.policy() == policy);
+    until("the policy of a version that is there", told).await;
+    engine().set_policies(Policies::default());
+    home.move_in("v.wasm", &versioned(2));
+    until("the second version waits", || the_version(&folder, 2)).await;
+    serves(&folder, 1).await;
     folder.close().await;
 }
 

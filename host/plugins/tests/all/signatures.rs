@@ -44,5 +44,13 @@ async fn only_what_a_trusted_key_has_signed_is_taken() {
     std::fs::remove_file(home.path("v.wasm.minisig")).expect("removed");
     let problem = refused(&folder, &home.path("v.wasm")).await;
     assert!(problem.contains("minisig"), "{problem}");
+    // Whoever needs none any more gets what was refused.
+    let settings = jackfield_plugins::FolderSettings { vouching: Vouching::default(), ..home.settings.clone() };
+    folder.set_settings(settings);
+    crate::support::until("it is taken", || {
+        crate::support::file(&folder, &home.path("v.wasm"))
+            .filter(|file| file.state == jackfield_plugins::FileState::Taken)
+    })
+    .await;
     folder.close().await;
 }

@@ -217,6 +217,15 @@ impl Core {
         }
     }
 
+    /// Goes on with other settings, as far as they [may change](Settings::changed). What is under way keeps its
+    /// time-outs; held pulls are looked at again.
+    pub(crate) fn set_settings(&mut self, now: Now, settings: Arc<Settings>) {
+        self.now = now;
+        self.strategies.change(&settings);
+        self.settings = settings;
+        self.end_pulls_of_disabled();
+    }
+
     /// Ends a burst of inputs: runs what is due, and answers held pulls that can be answered now.
     pub(crate) fn flush(&mut self, now: Now) {
         self.now = now;

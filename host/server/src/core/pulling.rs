@@ -66,8 +66,10 @@ struct Strategy {
     name: Arc<str>,
     enabled: bool,
     limit: Limit,
-    /// The first is served first.
+    /// Their places never change: accounts name them.
     submitters: Vec<Submitter>,
+    /// The first is served first.
+    order: Vec<usize>,
     held: VecDeque<HeldPull>,
     /// Something its held pulls wait for may have changed.
     stale: bool,
@@ -150,6 +152,7 @@ impl Strategies {
                 name: strategy.name.as_str().into(),
                 enabled: strategy.enabled,
                 limit: Limit::new(strategy.max_interactions),
+                order: (0..joined.len()).collect(),
                 submitters: joined
                     .into_iter()
                     .map(|submitter| Submitter {
@@ -176,6 +179,31 @@ impl Strategies {
             strategies.dedup();
         }
         Strategies { all, by_name, by_queue }
+    }
+
+    /// What may change while a server runs: whether strategies are enabled, and what submitters and limits say.
+    pub(super) fn change(&mut self, settings: &Settings) {
+        for strategy in &mut self.all {
+            if let Some(said) = settings.strategies.iter().find(|said| *said.name == *strategy.name) {
+                strategy.enabled = said.enabled;
+                strategy.limit.most = said.max_interactions;
+            }
+            let said = |name: &str| settings.submitters.iter().find(|said| said.name == name);
+            for submitter in &mut strategy.submitters {
+                if let Some(said) = said(&submitter.name) {
+                    submitter.limit.most = said.max_interactions;
+                    submitter.cluster.clone_from(&said.cluster_id);
+                }
+            }
+            let priority = |at: &usize| {
+                strategy.submitters.get(*at).and_then(|submitter| said(&submitter.name)).map_or(0, |said| said.priority)
+            };
+            let mut order: Vec<usize> = (0..strategy.submitters.len()).collect();
+            order.sort_by_key(|at| std::cmp::Reverse(priority(at)));
+            strategy.order = order;
+            // Held pulls may find what was out of their reach.
+            strategy.stale = true;
+        }
     }
 
     pub(super) fn knows_queue(&self, queue: &str) -> bool {
@@ -254,7 +282,7 @@ impl Strategies {
         self.all
             .get(strategy)
             .into_iter()
-            .flat_map(|strategy| strategy.submitters.iter().enumerate())
+            .flat_map(|strategy| strategy.order.iter().filter_map(|at| Some((*at, strategy.submitters.get(*at)?))))
             .filter(move |(_, submitter)| submitter.cluster.as_deref().is_none_or(|of| of == cluster))
     }
 }
@@ -369,6 +397,20 @@ impl Core {
             }
         }
         Err(refusal)
+    }
+
+    /// Held pulls of strategies that are disabled now are refused, as a new one would be.
+    pub(super) fn end_pulls_of_disabled(&mut self) {
+        for index in 0..self.strategies.all.len() {
+            let Some(strategy) = self.strategies.all.get_mut(index).filter(|strategy| !strategy.enabled) else {
+                continue;
+            };
+            let refusal = ErrorCode::StrategyIsDisabled.with(format!("the strategy `{}` is disabled", strategy.name));
+            for pull in std::mem::take(&mut strategy.held) {
+                self.timers.cancel(pull.timer);
+                self.reply(pull.client, pull.reference_id, Err(refusal.clone()));
+            }
+        }
     }
 
     /// Ends a held pull: answered with nothing.

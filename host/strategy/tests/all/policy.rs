@@ -68,15 +68,17 @@ async fn a_capability_that_is_only_named_is_forbidden_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_keeps_the_policy_it_was_loaded_under() {
+async fn a_plugin_keeps_the_policy_it_was_loaded_under_until_it_is_told_another() {
     let engine = Engine::new(small()).expect("an engine");
     let before = engine.load(&guest("counts")).await.expect("a plugin");
     let other = Policy { max_sessions: Some(3), http_hosts: vec!["example.com".into()], ..Policy::default() };
     engine.set_policies(Policies { by_plugin: [("counts".to_owned(), other.clone())].into(), ..Policies::default() });
     let after = engine.load(&guest("counts")).await.expect("a plugin");
     let reduces = engine.load(&guest("reduces")).await.expect("a plugin");
-    assert_eq!((&**before.policy(), &**after.policy()), (&Policy::default(), &other));
-    assert_eq!(**reduces.policy(), Policy::default(), "it has none of its own");
+    assert_eq!((&*before.policy(), &*after.policy()), (&Policy::default(), &other));
+    assert_eq!(*reduces.policy(), Policy::default(), "it has none of its own");
+    before.set_policies(&engine.policies());
+    assert_eq!(*before.policy(), other, "once it is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

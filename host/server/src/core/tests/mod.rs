@@ -2,6 +2,7 @@
 
 #![allow(clippy::cloned_ref_to_slice_refs, reason = "`[id.clone()]` reads as what it is: one id")]
 
+mod changes;
 mod clients;
 mod delivery;
 mod finding;

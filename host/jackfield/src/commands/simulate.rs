@@ -112,11 +112,10 @@ fn chart(kinds: &[KindReport]) -> Vec<String> {
 
 /// Seconds for people.
 fn time(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..10 => format!("{seconds:.1} s"),
-        10..120 => format!("{whole} s"),
-        120..7_200 => format!("{} min", (seconds / 60.0).round()),
+    match seconds {
+        ..9.95 => format!("{seconds:.1} s"),
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7_200.0 => format!("{:.0} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3_600.0),
     }
 }

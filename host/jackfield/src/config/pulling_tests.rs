@@ -13,6 +13,8 @@ const SITE: &str = r#"
 name = "node"
 cluster = "east"
 connections = ["email_server", "chat_server"]
+[application.options.orchestration]
+switch-multi-links-enabled = true
 [[tenant]]
 name = "Environment"
 id = 1

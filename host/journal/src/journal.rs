@@ -116,6 +116,7 @@ impl Journal {
             settings,
             epoch: opened.epoch,
             writer: Some(opened.writer),
+            last: Vec::new(),
             reader: reader.clone(),
             health: health_sender.clone(),
             closing: closing.clone(),

@@ -1,6 +1,9 @@
 //! Writes that do not give up: where the disk does not take them, the journal is opened again and the
 //! same entries are written again, until it works.
 //!
+//! What was committed last is written again, too: a disk that fails while it syncs may have said that it did and not have
+//! done it (ext4 does, when an error turns it read-only at that moment). Every entry may be written twice.
+//!
 //! It ends when the failure is one that no waiting cures, or when the journal is being closed and its
 //! last chance has passed.
 
@@ -31,6 +34,8 @@ pub(crate) struct Persistent {
     pub(crate) epoch: u64,
     /// None: a write has failed since it was opened.
     pub(crate) writer: Option<JournalWriter>,
+    /// What was committed last, unless something else has reached the disk after it.
+    pub(crate) last: Vec<Entry>,
     pub(crate) reader: SharedReader,
     pub(crate) health: watch::Sender<Option<String>>,
     pub(crate) closing: Arc<Closing>,
@@ -43,8 +48,20 @@ impl Writer for Persistent {
         self.persist(|writer| writer.commit(writes))
     }
 
+    fn committed(&mut self, writes: Vec<Entry>) {
+        // Nothing reaches the disk for a commit of nothing.
+        if !writes.is_empty() {
+            self.last = writes;
+        }
+    }
+
     fn prune(&mut self, before: i64) -> Result<Pruned, StoreError> {
-        self.persist(|writer| writer.prune(before))
+        let pruned = self.persist(|writer| writer.prune(before))?;
+        // Sessions of it may be gone, and this has reached the disk after it.
+        if pruned.removed > 0 {
+            self.last = Vec::new();
+        }
+        Ok(pruned)
     }
 
     fn prune_chunk(&self) -> u64 {
@@ -89,7 +106,11 @@ impl Persistent {
             None => {
                 let opened = self.store.open(&self.settings, Some(self.epoch))?;
                 *self.reader.blocking_lock() = opened.reader;
-                opened.writer
+                let mut writer = opened.writer;
+                if !self.last.is_empty() {
+                    writer.commit(&self.last)?;
+                }
+                writer
             }
         };
         let value = work(writer.as_mut())?;

@@ -46,6 +46,11 @@ pub trait Writer: Send {
     /// Nothing of `writes` was kept as far as the store can tell. The writer must not be used again.
     fn commit(&mut self, writes: &[Self::Write]) -> Result<(), StoreError>;
 
+    /// What was committed last; it is done with, and may be kept.
+    fn committed(&mut self, writes: Vec<Self::Write>) {
+        drop(writes);
+    }
+
     /// Removes what is older than `before` (milliseconds): a chunk of it, so that it never holds up
     /// commits for long.
     ///
@@ -278,6 +283,7 @@ fn run<W: GroupedWrite>(
                 writer.commit(&writes)?;
                 written += writes.iter().map(|write| u64::from(write.is_pruned_later())).sum::<u64>();
                 done(Ok(sequence));
+                writer.committed(writes);
             }
             Work::Prune(before) => {
                 written = 0;

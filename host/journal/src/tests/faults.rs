@@ -17,6 +17,8 @@ pub(super) struct Fault {
     pub(super) error: Option<StoreError>,
     /// The commit takes place, and then fails with this, once.
     pub(super) after_commit: Option<StoreError>,
+    /// The commit does not take place, and says that it did, once.
+    pub(super) lies: bool,
     /// Pages the file may have; a real limit of the database's.
     pub(super) max_pages: Option<u32>,
 }
@@ -103,6 +105,9 @@ impl Writer for FaultyWriter {
         let fault = self.1.fault();
         if let Some(error) = fault.error {
             return Err(error);
+        }
+        if std::mem::take(&mut self.1.fault.lock().unwrap().lies) {
+            return Ok(());
         }
         let pages = fault.max_pages.unwrap_or(u32::MAX - 1);
         self.0.connection().query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(())).unwrap();

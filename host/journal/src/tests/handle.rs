@@ -174,6 +174,18 @@ async fn a_commit_whose_outcome_is_unknown_is_repeated_without_harm() {
 }
 
 #[tokio::test]
+async fn what_a_failing_disk_said_it_had_kept_and_had_not_is_written_again() {
+    let place = Place::new();
+    let journal = place.open();
+    place.disk.set(Fault { lies: true, ..Fault::default() });
+    recorded(&journal, vec![begin("a"), turn("a", 1)]).await;
+    place.disk.set(Fault { after_commit: Some(error("io")), ..Fault::default() });
+    recorded(&journal, vec![turn("a", 2)]).await;
+    recorded(&journal, vec![turn("a", 3), end("a", 9)]).await;
+    assert_eq!(turns(&journal, "a").await, 3);
+}
+
+#[tokio::test]
 async fn a_failure_for_good_ends_the_journal_and_says_so() {
     let place = Place::new();
     let journal = place.open();

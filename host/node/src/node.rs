@@ -106,7 +106,7 @@ impl Node {
 
         let (shadows, comparing) =
             journal.as_ref().map(|journal| Shadows::new(engine.clone(), plugins.clone(), journal.clone())).unzip();
-        let (stop, stopped) = watch::channel(None);
+        let (stop_links, stopped): (Vec<_>, Vec<_>) = settings.links.iter().map(|_| watch::channel(None)).unzip();
         let shared = Arc::new(Shared {
             facts: facts(&settings),
             http: Http::default(),
@@ -115,7 +115,8 @@ impl Node {
             plugins,
             shadows,
             book: journal.map(Book::new),
-            stop,
+            stop: watch::Sender::new(None),
+            stop_links,
             pulls,
             directory: Directory::default(),
             counters: Counters::default(),
@@ -127,12 +128,12 @@ impl Node {
         let mut recovered = recovered.map_err(|error| StartError::Journal(error.to_string()))?;
         let mut links = JoinSet::new();
         let mut senders = Vec::new();
-        for (index, way) in ways.into_iter().zip(turns).enumerate() {
+        for (index, (way, stopped)) in ways.into_iter().zip(turns).zip(stopped).enumerate() {
             // One pull a strategy at a time; with as many of a connection before, not yet looked at.
             let (sender, receiver) = mpsc::channel(2 * shared.settings.strategies.len().max(1));
             senders.push(sender);
             let agents = agents(&shared.settings);
-            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, agents, receiver, way, stopped) {
                 for session in recovered.remove(&index).unwrap_or_default() {
                     task.restore(session);
                 }
@@ -290,7 +291,7 @@ impl Node {
 
     async fn end(mut self, how: Stopping) -> ShutdownReport {
         self.shared.pulls.tell(PullScheduler::stop);
-        self.shared.stop.send_replace(Some(how));
+        self.shared.begin_to_stop(how);
         let mut report = ShutdownReport::default();
         while let Some(ended) = self.links.join_next().await {
             match ended {

@@ -100,7 +100,7 @@ impl Node {
 
         let (shadows, comparing) =
             journal.as_ref().map(|journal| Shadows::new(engine.clone(), plugins.clone(), journal.clone())).unzip();
-        let (stop, stopped) = watch::channel(None);
+        let (stop_links, stopped): (Vec<_>, Vec<_>) = settings.links.iter().map(|_| watch::channel(None)).unzip();
         let shared = Arc::new(Shared {
             facts: facts(&settings),
             live: watch::Sender::new(Arc::new(Live::of(&settings))),
@@ -110,7 +110,8 @@ impl Node {
             plugins,
             shadows,
             book: journal.map(Book::new),
-            stop,
+            stop: watch::Sender::new(None),
+            stop_links,
             pulls,
             directory: Directory::default(),
             counters: Counters::default(),
@@ -122,12 +123,12 @@ impl Node {
         let mut recovered = recovered.map_err(|error| StartError::Journal(error.to_string()))?;
         let mut links = JoinSet::new();
         let mut senders = Vec::new();
-        for (index, way) in ways.into_iter().zip(turns).enumerate() {
+        for (index, (way, stopped)) in ways.into_iter().zip(turns).zip(stopped).enumerate() {
             // One pull of each source at a time; with as many of a connection before, not yet looked at.
             let sources = shared.settings.links.get(index).map_or(0, |link| link.strategies.len() + link.views.len());
             let (sender, receiver) = mpsc::channel(2 * sources.max(1));
             senders.push(sender);
-            if let Some(mut task) = LinkTask::new(shared.clone(), index, receiver, way, stopped.clone()) {
+            if let Some(mut task) = LinkTask::new(shared.clone(), index, receiver, way, stopped) {
                 for session in recovered.remove(&index).unwrap_or_default() {
                     task.restore(session);
                 }
@@ -290,7 +291,7 @@ impl Node {
 
     async fn end(mut self, how: Stopping) -> ShutdownReport {
         self.shared.pulls.tell(PullScheduler::stop);
-        self.shared.stop.send_replace(Some(how));
+        self.shared.begin_to_stop(how);
         let mut report = ShutdownReport::default();
         while let Some(ended) = self.links.join_next().await {
             match ended {

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub book: Option<Book>,
     /// How the node stops, once it does.
     pub stop: watch::Sender<Option<Stopping>>,
+    /// The same, for each link: those who wait at one channel are woken in an order that is chance.
+    pub stop_links: Vec<watch::Sender<Option<Stopping>>>,
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
     pub facts: Vec<Arc<StrategyFacts>>,
@@ -55,6 +57,7 @@ impl Shared {
             goes_on
         });
         if is_first {
+            self.tell_links(Stopping::Suspend(Duration::ZERO));
             self.pulls.tell(PullScheduler::stop);
             tracing::error!(reason, "the journal is over: this node stops, and its sessions with it");
         }
@@ -68,6 +71,18 @@ impl Shared {
     /// How long a request may take now.
     pub fn request_timeout(&self) -> Duration {
         self.live.borrow().options.request_timeout
+    }
+
+    /// The node stops, so.
+    pub fn begin_to_stop(&self, how: Stopping) {
+        self.stop.send_replace(Some(how));
+        self.tell_links(how);
+    }
+
+    fn tell_links(&self, how: Stopping) {
+        for link in &self.stop_links {
+            link.send_replace(Some(how));
+        }
     }
 
     pub fn strategy(&self, index: usize) -> Option<&StrategySettings> {

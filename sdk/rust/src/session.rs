@@ -558,7 +558,8 @@ impl Session {
     }
 }
 
-/// Names of the host's failures that mean the session does not hold the interaction any more.
+/// Names of the host's failures after which a session can do nothing for its interaction: it does not hold it any
+/// more, or its link was down for too long, and it goes back to its queue when the link is up.
 const LOST: [&str; 2] = ["link_down", "not_held"];
 
 fn result_of(event: Event, interaction: Option<&str>) -> Result<Outcome, Error> {

@@ -278,7 +278,7 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "link-down-timeout",
         (300, 1, 86_400, Seconds),
         FromThenOn,
-        "How long a session's request to an Interaction Server waits while the link there is down; then it fails with link_down. It goes to no other server.",
+        "How long a session's request to an Interaction Server waits while the link there is down; then it fails with link_down. It goes to no other server. A wait for a target goes on.",
     ),
     integer(
         Application,

@@ -1,6 +1,7 @@
 //! The connection of a link: up, down, and what comes over it unasked.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jackfield_link::{Client, LinkError, LinkEvent};
 use jackfield_protocol::v1::event::Message as Answer;
@@ -12,6 +13,9 @@ use super::LinkTask;
 use crate::reclaim::Phase;
 use crate::requests::Purpose;
 use crate::shared::count;
+
+/// How long a node stays away from a server where another has taken its name.
+const STAYS_AWAY: Duration = Duration::from_secs(120);
 
 impl LinkTask {
     pub(super) fn link_event(&mut self, event: Option<LinkEvent>) {
@@ -85,18 +89,31 @@ impl LinkTask {
         }
     }
 
-    /// Another node has registered there under the name of this one. To come back would be to take it from that one
-    /// again, and so for ever: this one leaves the server to it.
+    /// Another node has registered there under the name of this one. To come back at once would be to take it from
+    /// that one again, and so for ever: this one leaves the server to it for a while, and then looks whether it is a
+    /// lasting thing, for it may have been an earlier connection of its own that was late.
     fn replaced(&mut self) {
         let name = &self.shared.settings.name;
         tracing::error!(
             server = self.server,
             "another node has registered at this server as `{name}`: an application name may run once for each server. \
-             This node stays away from it until it is started again; give one of the two another name"
+             This node stays away from it for {STAYS_AWAY:?}; give one of the two another name"
         );
         self.link.stop();
         self.down(&format!("another node has registered there as `{name}`"));
         self.is_closed = true;
+        self.open_again_at = self.now.checked_add(STAYS_AWAY);
+    }
+
+    /// The time is over for which this node has left the server to another.
+    pub(super) fn open_again(&mut self) {
+        if self.open_again_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.open_again_at = None;
+        if let Some((link, events)) = super::open(&self.shared, self.index).filter(|_| self.stopping.is_none()) {
+            (self.link, self.events, self.is_closed) = (link, events, false);
+        }
     }
 
     /// Ends the connection, so that another one is made.

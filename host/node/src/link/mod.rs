@@ -90,8 +90,10 @@ pub(crate) struct LinkTask {
     link: Link,
     events: mpsc::Receiver<LinkEvent>,
     client: Option<Client>,
-    /// There will be no other connection.
+    /// Nothing comes of this link any more.
     is_closed: bool,
+    /// When another is opened in its place.
+    open_again_at: Option<Instant>,
     /// How far the link has come since it is up.
     pub(crate) phase: Phase,
     /// Who is logged in was asked, and not answered yet.
@@ -154,6 +156,18 @@ pub(crate) struct LinkTask {
     pub(crate) report: ShutdownReport,
 }
 
+/// Begins to connect.
+fn open(shared: &Shared, index: usize) -> Option<(Link, mpsc::Receiver<LinkEvent>)> {
+    let settings = shared.settings.links.get(index)?;
+    let register = RequestRegisterClient {
+        client_name: shared.settings.name.clone(),
+        client_type: ClientType::RoutingEngine.into(),
+        cluster: shared.settings.cluster.clone(),
+        ..Default::default()
+    };
+    Some(Link::open(settings.endpoint.clone(), register, shared.live().reconnect()))
+}
+
 impl LinkTask {
     /// Opens the link. Needs a tokio runtime.
     pub fn new(
@@ -163,24 +177,18 @@ impl LinkTask {
         (way, turns): (Arc<Way>, mpsc::Receiver<Turn>),
         stop: Stop,
     ) -> Option<LinkTask> {
-        let settings = shared.settings.links.get(index)?;
+        let (link, events) = open(&shared, index)?;
         let configured = shared.live.subscribe();
-        let register = RequestRegisterClient {
-            client_name: shared.settings.name.clone(),
-            client_type: ClientType::RoutingEngine.into(),
-            cluster: shared.settings.cluster.clone(),
-            ..Default::default()
-        };
-        let (link, events) = Link::open(settings.endpoint.clone(), register, configured.borrow().reconnect());
         let selection = Selection::new(configured.borrow().directory());
         Some(LinkTask {
             index,
-            server: settings.server.clone(),
+            server: shared.settings.links.get(index)?.server.clone(),
             now: tokio::time::Instant::now().into_std(),
             link,
             events,
             client: None,
             is_closed: false,
+            open_again_at: None,
             phase: Phase::Down,
             asked_agents: false,
             pulls,
@@ -353,6 +361,7 @@ impl LinkTask {
             self.services.next(),
             self.clean_up_at(),
             self.link_waits_until(),
+            self.open_again_at,
             self.stopping,
         ]
         .into_iter()
@@ -365,6 +374,7 @@ impl LinkTask {
         self.selection.tick(self.now);
         self.ask_services_again();
         self.give_up_waiting();
+        self.open_again();
         while let Some((at, _)) = self.kills.front()
             && *at <= self.now
         {

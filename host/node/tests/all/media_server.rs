@@ -57,6 +57,11 @@ impl MediaServer {
         tokio::time::timeout(PATIENCE, asked).await.expect("a request")
     }
 
+    /// Whether it was asked for nothing up to now.
+    pub fn is_left_alone(&mut self) -> bool {
+        std::iter::from_fn(|| self.events.try_recv().ok()).all(|event| !matches!(event, Event::ThirdServerRequest(_)))
+    }
+
     /// Answers one; whether the server took the answer.
     pub async fn answer(&self, request: &Event3rdServerRequest, fault: bool, parameters: KeyValueList) -> bool {
         let answer = Answer3rdServer {

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use jackfield_node::{Options, PullState};
-use jackfield_protocol::v1::ReportingName;
+use jackfield_protocol::v1::{KeyValueList, ReportingName};
 
+use crate::media_server::MediaServer;
 use crate::support::{Agent, Site, plugins, reported, session, settings, start, tell, until, watching};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,6 +60,26 @@ async fn what_is_pulled_from_both_servers_is_routed_to_targets_logged_in_on_the_
     assert!(anna.is_left_alone());
     let mut boris = Agent::log_in(&chat, "boris", 1).await;
     assert_eq!(boris.accept().await, interaction);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_has_had_made_is_sent_over_the_link_over_which_it_was_made() {
+    let (email, chat) = (Site::open("email", &["obeys"], true), Site::open("chat", &["obeys"], true));
+    let (mut of_email, mut of_chat) = (MediaServer::open(&email).await, MediaServer::open(&chat).await);
+    let (engine, plugins) = plugins(&["obeys"]).await;
+    let node = start(settings(&[&email, &chat], &["obeys"]), engine, plugins).await;
+    let interaction = chat.submit("obeys").await;
+    let session = watching(&node, &interaction).await;
+    tell(&node, &session, "create", "done").await;
+    let create = of_chat.asked().await;
+    let message = of_chat.submit("done", create.user_data.clone().unwrap_or_default()).await;
+    let made = KeyValueList::default().with("InteractionId", message.as_str());
+    assert!(of_chat.answer(&create, false, made).await);
+    chat.seen(&interaction, &format!("created {message}")).await;
+    tell(&node, &session, "send", &message).await;
+    let send = of_chat.asked().await;
+    assert_eq!((send.method.as_str(), send.interaction_id.as_str()), ("Send", message.as_str()));
+    assert!(of_email.is_left_alone());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,8 +54,10 @@ impl Leases {
         }
     }
 
-    /// The server answers a request of a node.
-    pub fn answered(&mut self, connection: u64, request: &Asked, answer: &Told, ticks: u64) {
+    /// The server answers a request of a node. Returns what it gives to one that had lost it to another: a server that
+    /// has started anew has forgotten that.
+    pub fn answered(&mut self, connection: u64, request: &Asked, answer: &Told, ticks: u64) -> Vec<String> {
+        let mut forgotten = Vec::new();
         match (request, answer) {
             (Asked::PlaceInQueue(place), Told::Ack(_)) if place.give_back => self.may_be_given(&place.interaction_id),
             (Asked::PlaceInQueue(place), Told::Ack(_)) => drop(self.given.remove(&place.interaction_id)),
@@ -71,7 +73,13 @@ impl Leases {
                 for interaction in &reclaimed.interactions {
                     let is_invited = reclaimed.invited.contains(&interaction.interaction_id);
                     let given = Given { to: connection, at: ticks, reason: is_invited };
-                    self.given.insert(interaction.interaction_id.clone(), given);
+                    let before = self.given.insert(interaction.interaction_id.clone(), given);
+                    let was_anothers = before.is_some_and(|before| {
+                        before.at < self.started_at && self.name(before.to) != self.name(connection)
+                    });
+                    if was_anothers {
+                        forgotten.push(interaction.interaction_id.clone());
+                    }
                 }
                 if !reclaim.more
                     && reclaimed.remaining.is_empty()
@@ -82,6 +90,11 @@ impl Leases {
             }
             _ => {}
         }
+        forgotten
+    }
+
+    fn name(&self, connection: u64) -> Option<&str> {
+        self.nodes.get(&connection).map(|node| node.name.as_str())
     }
 
     fn may_be_given(&mut self, id: &str) {

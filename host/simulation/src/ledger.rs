@@ -175,13 +175,14 @@ impl Ledger {
         }
     }
 
-    /// A server did what a node asked for. Asked again it takes effect no second time, whoever has the interaction by
-    /// now.
-    pub fn done(&mut self, request: &Request) {
+    /// A server acknowledges what a node asked for; whether it did it now. Asked again it takes effect no second
+    /// time, whoever has the interaction by now.
+    pub fn done(&mut self, request: &Request) -> bool {
         let key = &request.idempotency_key;
-        let Some(message) = request.message.as_ref().filter(|_| !key.is_empty()) else { return };
-        let is_first = self.done.insert(key.clone());
-        let Some(id) = ids(message).next().filter(|_| is_first) else { return };
+        let Some(message) = request.message.as_ref().filter(|_| !key.is_empty()) else { return true };
+        // An invitation's key is one of a moment.
+        let is_first = self.done.insert(key.clone()) || matches!(message, Ask::Deliver(_));
+        let Some(id) = ids(message).next().filter(|_| is_first) else { return is_first };
         let session = key.split(':').next().unwrap_or_default().to_owned();
         let sessions = &mut self.seen(id).sessions;
         if sessions.last() != Some(&session) {
@@ -192,6 +193,7 @@ impl Ledger {
                 self.wrong(text);
             }
         }
+        true
     }
 
     pub fn leases(&mut self, server: &str) -> &mut Leases {
@@ -207,7 +209,7 @@ impl Ledger {
         }
     }
 
-    /// A server gives it back to the node that had it; it was everybody's meanwhile.
+    /// A server gives it back to a node that had it before; it was everybody's meanwhile, and may have been another's.
     pub fn regained(&mut self, id: &str) {
         // The sessions that had it since are over with it; the one that has it now has been told.
         self.seen(id).sessions.clear();

@@ -17,6 +17,10 @@
 //! `jackfield-server`, the journal's handle. What is not: SQLite ([`jackfield_journal::MemoryJournal`] passes
 //! its tests), gRPC, threads. Not simulated yet: a node that
 //! is frozen and wakes up, and a cache of instances that is full.
+//!
+//! One thing is known and allowed for: a server that has started anew gives what waits to whoever reclaims it first,
+//! and does not know who had it last. Who lost it to another node before, and has not been told because it was away,
+//! may have it again after a second start of the server.
 
 mod chance;
 mod clients;

@@ -220,7 +220,7 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
         disk.incarnation
     };
     weather.note(format_args!("{} starts, incarnation {incarnation}", store.1));
-    let mut onlooker = Onlooker { weather, server: store.1.clone(), asked: BTreeMap::new() };
+    let mut onlooker = Onlooker { weather, server: store.1.clone(), clients: BTreeMap::new(), asked: BTreeMap::new() };
     weather.ledger().leases(&store.1).started(weather.ticks());
     let opened = Machine::open(settings, Box::new(DiskReader(store.clone())), incarnation, now());
     let (mut machine, _) = match opened {
@@ -254,18 +254,13 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
         for input in burst.drain(..) {
             match input {
                 Input::Connected(client, way) => {
-                    if way.who.starts_with(NODE) {
-                        weather.ledger().leases(&store.1).came(client, &way.who);
-                    }
+                    onlooker.came(client, &way.who);
                     ways.insert(client, way);
                     machine.connected(now(), client);
                 }
                 Input::Requests(client, requests) => {
                     for request in requests {
-                        if let Some(way) = ways.get(&client) {
-                            weather.note(format_args!("{} asks {}", way.who, crate::describe::request(&request)));
-                            onlooker.asks(client, &way.who, &request);
-                        }
+                        onlooker.asks(client, &request);
                         machine.request(now(), client, request);
                     }
                 }
@@ -310,12 +305,23 @@ async fn run(weather: &Weather, settings: Arc<Settings>, store: &Store, inputs: 
 struct Onlooker<'a> {
     weather: &'a Weather,
     server: Arc<str>,
+    /// Who has each connection, also where nothing can be told any more.
+    clients: BTreeMap<u64, String>,
     /// Requests of nodes without an answer, by connection and reference id.
     asked: BTreeMap<(u64, u64), Request>,
 }
 
 impl Onlooker<'_> {
-    fn asks(&mut self, client: u64, who: &str, request: &Request) {
+    fn came(&mut self, client: u64, who: &str) {
+        self.clients.insert(client, who.to_owned());
+        if who.starts_with(NODE) {
+            self.weather.ledger().leases(&self.server).came(client, who);
+        }
+    }
+
+    fn asks(&mut self, client: u64, request: &Request) {
+        let Some(who) = self.clients.get(&client) else { return };
+        self.weather.note(format_args!("{who} asks {}", crate::describe::request(request)));
         self.weather.ledger().asked(&self.server, who, request);
         if who.starts_with(NODE) {
             self.asked.insert((client, request.reference_id), request.clone());
@@ -332,7 +338,7 @@ impl Onlooker<'_> {
         let Some(asked) = &request.message else { return };
         let mut ledger = self.weather.ledger();
         match told {
-            Told::Ack(_) => ledger.done(&request),
+            Told::Ack(_) if !ledger.done(&request) => return,
             Told::PulledInteractions(pulled) if is_for_a_strategy(asked) => {
                 for interaction in pulled.interactions.iter().filter_map(|pulled| pulled.interaction.as_ref()) {
                     ledger.handed_out(&self.server, client, &interaction.interaction_id, ticks);
@@ -341,7 +347,9 @@ impl Onlooker<'_> {
             Told::Reclaimed(reclaimed) => reclaimed.taken_back.iter().for_each(|id| ledger.regained(id)),
             _ => {}
         }
-        ledger.leases(&self.server).answered(client, asked, told, ticks);
+        for id in ledger.leases(&self.server).answered(client, asked, told, ticks) {
+            ledger.regained(&id);
+        }
     }
 }
 

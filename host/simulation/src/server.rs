@@ -11,7 +11,7 @@ use std::time::Duration;
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::event::Message as Told;
 use jackfield_protocol::v1::request::Message as Asked;
-use jackfield_protocol::v1::{Event, Interaction, Request, RequestPull, request_pull::What};
+use jackfield_protocol::v1::{Event, Interaction, Request, request_pull::What};
 use jackfield_server::machine::{Machine, Now, Say};
 use jackfield_server::store::{Answer, Entry, Reader, StoreError, Write};
 use jackfield_server::{Limits, Queue, Settings, Strategy, Submitter, Timers, View};
@@ -354,7 +354,8 @@ impl Onlooker<'_> {
 }
 
 fn is_for_a_strategy(asked: &Asked) -> bool {
-    matches!(asked, Asked::Pull(RequestPull { what: Some(What::Strategy(_)), .. }))
+    // In either form: of a node's pull of a view the strategy is named beside it.
+    matches!(asked, Asked::Pull(pull) if matches!(pull.what, Some(What::Strategy(_))) || !pull.for_strategy.is_empty())
 }
 
 fn tell(weather: &Weather, ways: &mut BTreeMap<u64, Way>, say: Say) {

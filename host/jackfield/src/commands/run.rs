@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jackfield_journal::Journal;
-use jackfield_mail::Outbox;
+use jackfield_mail::MailServer;
 use jackfield_node::Node;
 use jackfield_plugins::{CommandError, Folder};
 use jackfield_strategy::Engine;
@@ -93,22 +93,12 @@ async fn start(
     ended
 }
 
-async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<Outbox> {
+async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<MailServer> {
     let mut running = Vec::new();
     for media_server in &site.media_servers {
         let Some(server) = site.server(media_server.server.get_ref()) else { continue };
-        let settings = jackfield_mail::OutboxSettings {
-            name: media_server.name.get_ref().clone(),
-            media_type: media_server.media.get_ref().clone(),
-            maildir: media_server.maildir.clone(),
-            ..jackfield_mail::OutboxSettings::default()
-        };
-        running.push(Outbox::start(embedded.endpoint(server), settings).await);
-        tracing::info!(
-            media_server = %media_server.name.get_ref(),
-            maildir = %media_server.maildir.display(),
-            "media server is up"
-        );
+        running.push(MailServer::start(embedded.endpoint(server), media_server.settings()).await);
+        tracing::info!(media_server = %media_server.name.get_ref(), "media server is up");
     }
     running
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 
+use super::media;
 use super::model::Site;
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -108,6 +109,7 @@ fn references(site: &Site, notes: &Notes) {
         servers.must_have(&media_server.server, notes);
         media_types.must_have(&media_server.media, notes);
     }
+    media::check(site, notes);
     for view in &site.views {
         queues.must_have(&view.queue, notes);
     }

@@ -7,6 +7,7 @@
 
 mod check;
 mod checked_text;
+mod media;
 mod model;
 mod objects;
 pub mod options;
@@ -19,6 +20,7 @@ mod views;
 use std::path::{Path, PathBuf};
 
 pub use checked_text::{CheckedText, check_text};
+pub use media::MediaServer;
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 
+use super::media::MediaServer;
 use super::options::Owner;
 use super::section::Text;
 use super::values::OptionValues;
@@ -132,19 +133,6 @@ impl Server {
             _ => format!("{}:{port}", self.host),
         }
     }
-}
-
-/// A media server that runs beside the node.
-#[derive(Clone, Debug)]
-pub struct MediaServer {
-    /// Application name.
-    pub name: Text,
-    /// Name of the Interaction Server it serves.
-    pub server: Text,
-    /// Media type it serves.
-    pub media: Text,
-    /// Maildir it writes messages into.
-    pub maildir: PathBuf,
 }
 
 /// An interaction queue.

@@ -9,9 +9,10 @@ use jackfield_server::PropertyKind;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::media::{Folders, media_server};
 use super::model::{
-    Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, Server, Site, Strategy, Submitter,
-    Switch, Tenant, TrustedKey, View,
+    Agent, Application, CustomProperty, MediaType, Plugin, Queue, Server, Site, Strategy, Submitter, Switch, Tenant,
+    TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -51,8 +52,9 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.tenants = each(&mut root, notes, "tenant", "[[tenant]]", tenant);
     site.switches = each(&mut root, notes, "switch", "[[switch]]", |section| switch(section, notes));
     site.servers = each(&mut root, notes, "server", "[[server]]", |section| server(section, folder, notes));
+    let folders = Folders { site: folder, data: &site.application.data };
     site.media_servers =
-        each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, folder, notes));
+        each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, &folders, notes));
     site.queues = each(&mut root, notes, "queue", "[[queue]]", queue);
     site.views = each(&mut root, notes, "view", "[[view]]", view);
     site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
@@ -175,17 +177,6 @@ fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option
         store_span: store.as_ref().map_or(span, Spanned::span),
         options,
     })
-}
-
-fn media_server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<MediaServer> {
-    let name = section.required_text("name");
-    if let Some(kind) = section.required_text("kind") {
-        one_of(&kind, "kind", &["outbox"], notes);
-    }
-    let server = section.required_text("server");
-    let media = section.required_text("media");
-    let maildir = section.required_text("maildir");
-    Some(MediaServer { name: name?, server: server?, media: media?, maildir: folder.join(maildir?.into_inner()) })
 }
 
 fn queue(section: &mut Section<'_, '_>) -> Option<Queue> {
@@ -340,7 +331,7 @@ fn lists(root: &mut Section<'_, '_>, notes: &Notes) -> BTreeMap<String, BTreeMap
 }
 
 /// The word of `valid` that `text` is; noted when it is none.
-fn one_of(text: &Text, key: &str, valid: &[&'static str], notes: &Notes) -> Option<&'static str> {
+pub(super) fn one_of(text: &Text, key: &str, valid: &[&'static str], notes: &Notes) -> Option<&'static str> {
     let found = valid.iter().find(|word| **word == text.get_ref());
     if found.is_none() {
         notes.push(

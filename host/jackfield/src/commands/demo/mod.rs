@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jackfield_link::{Client, Link, LinkEvent};
+use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, RequestStartReporting};
@@ -194,7 +195,9 @@ async fn play(
     let rests = |queue: &str| {
         let views = demo.site.views.iter().filter(|view| view.queue.get_ref() == queue);
         let mut views = views.map(|view| view.name.get_ref());
-        !views.any(|view| demo.site.submitters.iter().any(|submitter| submitter.view.get_ref() == view))
+        // The node takes away what was made for messages that are sent.
+        queue != ORCHESTRATION_SYSTEM
+            && !views.any(|view| demo.site.submitters.iter().any(|submitter| submitter.view.get_ref() == view))
     };
     let mut all_submitted = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -240,8 +243,15 @@ async fn play(
     for link in watching {
         link.close().await;
     }
-    let maildirs = demo.site.media_servers.iter().map(|media_server| media_server.maildir.clone());
-    Ok(Report::new(book, left, &status, report::Versions::new(&plugins, swapped), maildirs, ready_after))
+    let maildirs = demo.site.media_servers.iter().filter_map(|media_server| media_server.maildir());
+    Ok(Report::new(
+        book,
+        left,
+        &status,
+        report::Versions::new(&plugins, swapped),
+        maildirs.map(Path::to_path_buf),
+        ready_after,
+    ))
 }
 
 /// Everything that was heard of so far.

@@ -108,6 +108,10 @@ fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<V
     }
     for media_server in objects(table, "media-server") {
         let name = media_server.get("name").and_then(Value::as_str).unwrap_or("outbox").to_owned();
+        // Nothing of a demo leaves the machine, and nobody's mailbox is emptied.
+        for elsewhere in ["smtp", "imap", "inbox"] {
+            media_server.remove(elsewhere);
+        }
         media_server.insert("maildir".into(), at(&name));
     }
     Ok(ports)

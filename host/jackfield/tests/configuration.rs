@@ -528,6 +528,27 @@ fn a_media_server_says_where_email_comes_in() {
 }
 
 #[test]
+fn a_chat_server_says_where_its_page_is_and_where_chats_go() {
+    let chat = |keys: &str| {
+        let server =
+            "[[media-server]]\nname = \"chat\"\nkind = \"chat\"\nserver = \"email_server\"\nmedia = \"email\"\n";
+        with("[[queue]]", &format!("{server}{keys}\n[[queue]]"))
+    };
+    says(&chat("queue = \"email.inbound\""), &["[[media-server]] has no `listen`"]);
+    says(&chat("listen = \"127.0.0.1:80\""), &["[[media-server]] has no `queue`"]);
+    says(
+        &chat("queue = \"email.inbound\"\nlisten = \"localhost\""),
+        &["`localhost` is no address to listen at", "127.0.0.1:8080"],
+    );
+    says(&chat("queue = \"nowhere\"\nlisten = \"127.0.0.1:80\""), &["has no queue `nowhere`"]);
+    says(
+        &chat("queue = \"email.inbound\"\nlisten = \"127.0.0.1:80\"\ngrace = 7200"),
+        &["`grace` is out of range", "from 0 to 3600 seconds"],
+    );
+    says(&chat("queue = \"email.inbound\"\nlisten = \"127.0.0.1:80\"\nmaildir = \"x\""), &["unknown key `maildir`"]);
+}
+
+#[test]
 fn what_a_media_server_needs_when_it_connects_is_a_warning() {
     let media_server = "[[media-server]]\nname = \"mail\"\nkind = \"email\"\nserver = \"email_server\"\nmedia = \"email\"\n\
                         [media-server.smtp]\nhost = \"mail.example.com\"\ntls = \"none\"\nuser = \"me\"\npassword-file = \"none\"\n[[queue]]";

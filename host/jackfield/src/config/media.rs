@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use jackfield_chat::ChatSettings;
 use jackfield_link::Reconnect;
 use jackfield_mail::{
     ImapSettings, IntakeSettings, Login, MailSettings, Outgoing, Password, Retry, Security, SmtpSettings, Source,
@@ -25,32 +26,38 @@ pub struct MediaServer {
     pub server: Text,
     /// Media type it serves.
     pub media: Text,
-    /// Sender of e-mails that name none; empty: none.
-    pub from: String,
-    /// Where its e-mails go.
-    pub outgoing: Outgoing,
-    /// Where e-mail comes in, and where the name of the queue for it stands.
-    pub intakes: Vec<(IntakeSettings, Range<usize>)>,
+    /// What it is told, by its kind.
+    pub kind: MediaKind,
+    /// Queues that it submits into, with their places.
+    queues: Vec<Text>,
+}
+
+/// What a media server is told.
+#[derive(Clone, Debug)]
+pub enum MediaKind {
+    /// `kind = "email"`
+    Email(Box<MailSettings>),
+    /// `kind = "chat"`
+    Chat(Box<ChatSettings>),
 }
 
 impl MediaServer {
-    /// What it is told.
-    pub fn settings(&self) -> MailSettings {
-        MailSettings {
-            name: self.name.get_ref().clone(),
-            media_type: self.media.get_ref().clone(),
-            outgoing: self.outgoing.clone(),
-            intakes: self.intakes.iter().map(|(intake, _)| intake.clone()).collect(),
-            default_from: self.from.clone(),
-            ..MailSettings::default()
+    /// The Maildir it writes into, if it does.
+    pub fn maildir(&self) -> Option<&Path> {
+        match &self.kind {
+            MediaKind::Email(settings) => match &settings.outgoing {
+                Outgoing::Maildir(maildir) => Some(maildir),
+                Outgoing::Smtp { .. } => None,
+            },
+            MediaKind::Chat(_) => None,
         }
     }
 
-    /// The Maildir it writes into, if it does.
-    pub fn maildir(&self) -> Option<&Path> {
-        match &self.outgoing {
-            Outgoing::Maildir(maildir) => Some(maildir),
-            Outgoing::Smtp { .. } => None,
+    /// Where its page is, if it has one.
+    pub fn page(&self) -> Option<String> {
+        match &self.kind {
+            MediaKind::Email(_) => None,
+            MediaKind::Chat(settings) => Some(format!("http://{}/", settings.listen)),
         }
     }
 }
@@ -66,16 +73,43 @@ pub struct Folders<'f> {
 /// Reads one.
 pub fn media_server(section: &mut Section<'_, '_>, folders: &Folders<'_>, notes: &Notes) -> Option<MediaServer> {
     let name = section.required_text("name");
-    if let Some(kind) = section.required_text("kind") {
-        one_of(&kind, "kind", &["email"], notes);
-    }
+    let kind = section.required_text("kind");
+    let kind = kind.and_then(|kind| one_of(&kind, "kind", &["email", "chat"], notes));
     let server = section.required_text("server");
     let media = section.required_text("media");
-    let from = section.text("from").map(Spanned::into_inner).unwrap_or_default();
     let called = name.as_ref().map_or("media-server", |name| name.get_ref());
-    let own = folders.data.join(called.replace(['/', '\0'], "_"));
+    let about = About {
+        name: called.to_owned(),
+        media: media.as_ref().map(|media| media.get_ref().clone()).unwrap_or_default(),
+        own: folders.data.join(called.replace(['/', '\0'], "_")),
+    };
+    // Of a kind that there is not, nothing more is known.
+    let read = match kind? {
+        "chat" => chat(section, folders, &about, notes),
+        _ => email(section, folders, &about, notes),
+    };
+    let (kind, queues) = read?;
+    Some(MediaServer { name: name?, server: server?, media: media?, kind, queues })
+}
+
+/// What is known of one whatever its kind.
+struct About {
+    name: String,
+    media: String,
+    /// Folder of what is its own, where nothing else is said.
+    own: PathBuf,
+}
+
+fn email(
+    section: &mut Section<'_, '_>,
+    folders: &Folders<'_>,
+    about: &About,
+    notes: &Notes,
+) -> Option<(MediaKind, Vec<Text>)> {
+    let own = &about.own;
+    let from = section.text("from").map(Spanned::into_inner).unwrap_or_default();
     let maildir = section.text("maildir");
-    let smtp = inner(section, "smtp", "[media-server.smtp]", notes, |smtp| smtp_server(smtp, folders, &own, notes));
+    let smtp = inner(section, "smtp", "[media-server.smtp]", notes, |smtp| smtp_server(smtp, folders, own, notes));
     let outgoing = match (&maildir, smtp) {
         (Some(maildir), None) => Some(Outgoing::Maildir(folders.site.join(maildir.get_ref()))),
         (None, Some(smtp)) => smtp,
@@ -91,7 +125,7 @@ pub fn media_server(section: &mut Section<'_, '_>, folders: &Folders<'_>, notes:
             None
         }
     };
-    let imap = inner(section, "imap", "[media-server.imap]", notes, |imap| imap_mailbox(imap, folders, &own, notes));
+    let imap = inner(section, "imap", "[media-server.imap]", notes, |imap| imap_mailbox(imap, folders, own, notes));
     let inbox = inner(section, "inbox", "[media-server.inbox]", notes, |inbox| {
         let folder = folders.site.join(inbox.required_text("maildir")?.into_inner());
         if maildir.as_ref().is_some_and(|maildir| folders.site.join(maildir.get_ref()) == folder) {
@@ -100,26 +134,67 @@ pub fn media_server(section: &mut Section<'_, '_>, folders: &Folders<'_>, notes:
         }
         intake(inbox, "inbox", Source::Maildir(folder), notes)
     });
-    Some(MediaServer {
-        name: name?,
-        server: server?,
-        media: media?,
-        from,
+    let (intakes, queues) = [imap, inbox].into_iter().flatten().flatten().unzip();
+    let settings = MailSettings {
+        name: about.name.clone(),
+        media_type: about.media.clone(),
         outgoing: outgoing?,
-        intakes: [imap, inbox].into_iter().flatten().flatten().collect(),
-    })
+        intakes,
+        default_from: from,
+        ..MailSettings::default()
+    };
+    Some((MediaKind::Email(Box::new(settings)), queues))
+}
+
+fn chat(
+    section: &mut Section<'_, '_>,
+    folders: &Folders<'_>,
+    about: &About,
+    notes: &Notes,
+) -> Option<(MediaKind, Vec<Text>)> {
+    let queue = section.required_text("queue");
+    let listen = section.required_text("listen");
+    let address = listen.as_ref().and_then(|listen| {
+        let address = listen.get_ref().parse();
+        if address.is_err() {
+            let message = format!("`{}` is no address to listen at", listen.get_ref());
+            notes.push(Problem::new(listen.span(), message, "here").help("write it as in \"127.0.0.1:8080\""));
+        }
+        address.ok()
+    });
+    let folder =
+        section.text("folder").map_or_else(|| about.own.join("chats"), |folder| folders.site.join(folder.get_ref()));
+    let options = own_options(section, "chat", notes);
+    let count = |name| options.count(Owner::MediaServer, "chat", name);
+    let duration = |name| options.duration(Owner::MediaServer, "chat", name);
+    let queue = queue?;
+    let settings = ChatSettings {
+        name: about.name.clone(),
+        media_type: about.media.clone(),
+        queue: queue.get_ref().clone(),
+        listen: address?,
+        folder,
+        grace: duration("grace"),
+        kept: duration("transcript-retention"),
+        chats: count("chats"),
+        connections: count("connections"),
+        connections_a_chat: count("connections-per-chat"),
+        lines_a_second: u32::try_from(count("lines-per-second")).unwrap_or(u32::MAX),
+        reconnect: Reconnect::default(),
+    };
+    Some((MediaKind::Chat(Box::new(settings)), vec![queue]))
 }
 
 /// What refers to other objects.
 pub fn check(site: &Site, notes: &Notes) {
     for media_server in &site.media_servers {
         let server = media_server.server.get_ref();
-        for (intake, span) in &media_server.intakes {
-            if site.server(server).is_some() && !site.has_queue(server, &intake.queue) {
+        for queue in &media_server.queues {
+            if site.server(server).is_some() && !site.has_queue(server, queue.get_ref()) {
                 let queues = site.queues.iter().filter(|queue| queue.is_on(server));
-                let help = nearest_word(&intake.queue, queues.map(|queue| queue.name.get_ref().as_str()));
-                let message = format!("server `{server}` has no queue `{}` for the e-mail that comes in", intake.queue);
-                notes.push(Problem::new(span.clone(), message, "not a queue there").help(help));
+                let help = nearest_word(queue.get_ref(), queues.map(|queue| queue.name.get_ref().as_str()));
+                let message = format!("server `{server}` has no queue `{}` for what comes in", queue.get_ref());
+                notes.push(Problem::new(queue.span(), message, "not a queue there").help(help));
             }
         }
     }
@@ -184,7 +259,7 @@ fn imap_mailbox(
     folders: &Folders<'_>,
     own: &Path,
     notes: &Notes,
-) -> Option<(IntakeSettings, Range<usize>)> {
+) -> Option<(IntakeSettings, Text)> {
     let host = host(section, Security::Implicit, folders, notes);
     let login = login(section, folders, notes);
     if login.is_none() {
@@ -223,20 +298,19 @@ fn intake(
     of: &'static str,
     source: Source,
     notes: &Notes,
-) -> Option<(IntakeSettings, Range<usize>)> {
+) -> Option<(IntakeSettings, Text)> {
     let queue = section.required_text("queue");
     let options = own_options(section, of, notes);
     let count = |name| options.count(Owner::MediaServer, of, name);
     let queue = queue?;
-    let span = queue.span();
     let settings = IntakeSettings {
         source,
-        queue: queue.into_inner(),
+        queue: queue.get_ref().clone(),
         at_once: count("at-once"),
         message_bytes: count("message-size"),
         look_every: options.duration(Owner::MediaServer, of, "look-every"),
     };
-    Some((settings, span))
+    Some((settings, queue))
 }
 
 fn own_options(section: &mut Section<'_, '_>, of: &str, notes: &Notes) -> OptionValues {

@@ -20,7 +20,7 @@ mod views;
 use std::path::{Path, PathBuf};
 
 pub use checked_text::{CheckedText, check_text};
-pub use media::MediaServer;
+pub use media::MediaKind;
 pub use model::{Server, Site};
 pub use problem::{Problems, nearest_word};
 pub use settings::{

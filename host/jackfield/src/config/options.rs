@@ -10,7 +10,7 @@ pub enum Owner {
     Application,
     /// `[server.options.<section>]`
     Server,
-    /// `[media-server.<section>]`
+    /// `[media-server.<section>]`; of a chat server, `[[media-server]]` itself
     MediaServer,
 }
 
@@ -28,6 +28,7 @@ impl Owner {
     pub fn table(self, section: &str) -> String {
         match self {
             Owner::Application | Owner::Server => format!("{}.options.{section}", self.word()),
+            Owner::MediaServer if section == "chat" => format!("[{}]", self.word()),
             Owner::MediaServer => format!("{}.{section}", self.word()),
         }
     }
@@ -569,6 +570,30 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "Largest message that is taken; larger ones are put aside.",
     ),
     integer(MediaServer, "inbox", "look-every", (2, 1, 3_600, Seconds), "Between two looks at the Maildir."),
+    integer(
+        MediaServer,
+        "chat",
+        "grace",
+        (30, 0, 3_600, Seconds),
+        "How long a customer may be without a connection before the chat has ended and its interaction is off-line.",
+    ),
+    integer(
+        MediaServer,
+        "chat",
+        "transcript-retention",
+        (720, 1, 87_600, Hours),
+        "How long transcripts of chats that have ended are kept.",
+    ),
+    integer(MediaServer, "chat", "chats", (500, 1, 10_000, Count), "Chats at once, of up to 256 KiB each."),
+    integer(MediaServer, "chat", "connections", (2_000, 1, 100_000, Count), "Connections of customers at once."),
+    integer(MediaServer, "chat", "connections-per-chat", (4, 1, 100, Count), "Connections of one customer at once."),
+    integer(
+        MediaServer,
+        "chat",
+        "lines-per-second",
+        (2, 1, 100, Count),
+        "Lines a customer may write within a second, beyond a burst of four times as many.",
+    ),
 ];
 
 /// Options, by section, that a `[[plugin]]` may set for itself, as keys of the same names.

@@ -112,7 +112,14 @@ fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<V
         for elsewhere in ["smtp", "imap", "inbox"] {
             media_server.remove(elsewhere);
         }
-        media_server.insert("maildir".into(), at(&name));
+        if media_server.get("kind").and_then(Value::as_str) == Some("chat") {
+            let port = free_port().context("there is no free port")?;
+            media_server.insert("listen".into(), Value::String(port.local_addr()?.to_string()));
+            media_server.insert("folder".into(), at(&name));
+            ports.push(port);
+        } else {
+            media_server.insert("maildir".into(), at(&name));
+        }
     }
     Ok(ports)
 }

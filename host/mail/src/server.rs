@@ -76,7 +76,7 @@ pub enum Outgoing {
     /// To an SMTP server.
     Smtp {
         /// Which.
-        server: SmtpSettings,
+        server: Box<SmtpSettings>,
         /// What is done about messages that it does not take at once.
         retry: Retry,
         /// Folder in which messages wait, and in which is remembered what was done.
@@ -192,7 +192,7 @@ impl MailServer {
             Outgoing::Maildir(folder) => (Arc::new(Spool::into_maildir(&folder)), None),
             Outgoing::Smtp { server, retry, spool, .. } => {
                 let spool = Arc::new(Spool::to_be_sent(&spool));
-                let courier = Courier::new(&settings.name, server, retry, Arc::clone(&spool), given_up, stop.clone());
+                let courier = Courier::new(&settings.name, *server, retry, Arc::clone(&spool), given_up, stop.clone());
                 (spool, Some(courier))
             }
         };

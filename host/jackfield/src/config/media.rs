@@ -230,7 +230,7 @@ fn smtp_server(section: &mut Section<'_, '_>, folders: &Folders<'_>, own: &Path,
     let duration = |name| options.duration(Owner::MediaServer, "smtp", name);
     let count = |name| options.count(Owner::MediaServer, "smtp", name);
     Some(Outgoing::Smtp {
-        server: SmtpSettings {
+        server: Box::new(SmtpSettings {
             port: host.port.unwrap_or(match host.security {
                 Security::StartTls => 587,
                 Security::Implicit => 465,
@@ -243,7 +243,7 @@ fn smtp_server(section: &mut Section<'_, '_>, folders: &Folders<'_>, own: &Path,
             hello,
             connections: count("connections"),
             attempt_within: duration("attempt-timeout"),
-        },
+        }),
         retry: Retry {
             pauses: Reconnect { first: duration("retry-first"), max: duration("retry-max") },
             give_up_after: duration("give-up-after"),

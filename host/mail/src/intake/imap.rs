@@ -45,7 +45,7 @@ struct Head {
 }
 
 impl Intake {
-    pub(super) async fn from_imap(&self, mailbox: &ImapSettings) {
+    pub(super) async fn take_from_imap(&self, mailbox: &ImapSettings) {
         let mut failures: u32 = 0;
         let mut last_told = String::new();
         loop {
@@ -291,9 +291,8 @@ impl Intake {
         within(mailbox.answer_within, idle.init()).await?;
         let (news, _interrupt) = idle.wait_with_timeout(IDLE_MOST);
         // Some servers send signs of life that say nothing, so the time is ours to keep.
-        match tokio::time::timeout(self.settings.look_every.min(IDLE_MOST), news).await {
-            Ok(news) => drop(news?),
-            Err(_) => {}
+        if let Ok(news) = tokio::time::timeout(self.settings.look_every.min(IDLE_MOST), news).await {
+            drop(news?);
         }
         selected.session = within(mailbox.answer_within, idle.done()).await?;
         Ok(selected)

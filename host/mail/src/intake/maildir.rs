@@ -13,7 +13,7 @@ use crate::spool::sync_folder;
 const MESSAGES_A_LOOK: usize = 1_000;
 
 impl Intake {
-    pub(super) async fn from_maildir(&self, maildir: &Path) {
+    pub(super) async fn take_from_maildir(&self, maildir: &Path) {
         let mut troubled = false;
         loop {
             let folder = maildir.to_owned();

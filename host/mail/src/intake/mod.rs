@@ -76,8 +76,8 @@ impl Intake {
     /// Takes what comes, for ever.
     pub(crate) async fn run(self) {
         match self.settings.source.clone() {
-            Source::Maildir(folder) => self.from_maildir(&folder).await,
-            Source::Imap(mailbox) => self.from_imap(&mailbox).await,
+            Source::Maildir(folder) => self.take_from_maildir(&folder).await,
+            Source::Imap(mailbox) => self.take_from_imap(&mailbox).await,
         }
     }
 

@@ -35,6 +35,7 @@ fn sending(folder: &TempDir, server: SmtpSettings) -> impl FnOnce(MailSettings) 
     move |settings| {
         let pauses = Reconnect { first: Duration::from_millis(20), max: Duration::from_millis(100) };
         let retry = Retry { pauses, give_up_after: Duration::from_secs(3_600), waiting: 100 };
+        let server = Box::new(server);
         let outgoing = Outgoing::Smtp { server, retry, spool, answer_within: Duration::from_secs(20) };
         MailSettings { outgoing, ..settings }
     }

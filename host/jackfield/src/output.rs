@@ -110,6 +110,9 @@ pub fn table_with_totals(headings: &[&str], mut rows: Vec<Vec<String>>) -> Strin
     lines.join("\n")
 }
 
+/// Always added to the filter of the log, and so stronger than anything less particular.
+const WITHOUT_PASSWORDS: [&str; 2] = ["async_imap=warn", "async_imap::imap_stream=off"];
+
 /// Starts the log on standard error, with the filter of `--log` or `JACKFIELD_LOG`.
 ///
 /// # Errors
@@ -117,6 +120,10 @@ pub fn table_with_totals(headings: &[&str], mut rows: Vec<Vec<String>>) -> Strin
 pub fn start_log(filter: &str, json: bool) -> anyhow::Result<()> {
     let parsed = EnvFilter::builder().parse(filter).map_err(|error| {
         Usage(format!("--log {filter}: {error}; write a level such as `info`, or `info,jackfield_node=debug`"))
+    })?;
+    // What it says at the level `trace` is every line that is sent, passwords among them.
+    let parsed = WITHOUT_PASSWORDS.iter().try_fold(parsed, |filter, directive| {
+        Ok::<_, anyhow::Error>(filter.add_directive(directive.parse().context("a directive of our own")?))
     })?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr).with_ansi(is_terminal_error());

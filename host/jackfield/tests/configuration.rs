@@ -495,3 +495,72 @@ fn a_file_that_is_not_there() {
     assert_eq!(output.status.code(), Some(2));
     says(&output_text(&output), &["cannot read /nowhere/jackfield.toml", "--site"]);
 }
+
+/// A media server for `RIGHT`, before the queues.
+fn with_media_server(keys: &str) -> String {
+    let server = "[[media-server]]\nname = \"mail\"\nkind = \"email\"\nserver = \"email_server\"\nmedia = \"email\"\n";
+    with("[[queue]]", &format!("{server}{keys}\n[[queue]]"))
+}
+
+#[test]
+fn a_media_server_says_where_its_emails_go() {
+    says(&with_media_server(""), &["either `maildir` or `smtp`"]);
+    says(&with_media_server("maildir = \"out\"\n[media-server.smtp]\nhost = \"x\""), &["either `maildir` or `smtp`"]);
+    says(
+        &with_media_server("[media-server.smtp]\nhots = \"x\"\nhost = \"y\""),
+        &["unknown key `hots` in [media-server.smtp]", "`host`"],
+    );
+    says(&with_media_server("[media-server.smtp]\nhost = \"x\"\ntls = \"ssl\""), &["`ssl`", "starttls"]);
+    says(
+        &with_media_server("[media-server.smtp]\nhost = \"x\"\nconnections = 0"),
+        &["`connections` is out of range", "from 1 to 100"],
+    );
+    says(
+        &with_media_server("[media-server.smtp]\nhost = \"x\"\nuser = \"me\""),
+        &["a user needs a password", "password-file"],
+    );
+}
+
+#[test]
+fn a_media_server_says_where_email_comes_in() {
+    let imap = |keys: &str| format!("maildir = \"out\"\n[media-server.imap]\nhost = \"x\"\n{keys}");
+    says(&with_media_server(&imap("queue = \"email.inbound\"")), &["[media-server.imap] has no `user`"]);
+    let login = "user = \"me\"\npassword-variable = \"PATH\"";
+    says(&with_media_server(&imap(login)), &["[media-server.imap] has no `queue`"]);
+    let text = with_media_server(&imap(&format!("{login}\nqueue = \"email.inbond\"")));
+    says(&text, &["has no queue `email.inbond`", "did you mean `email.inbound`?"]);
+    let text =
+        with_media_server("maildir = \"out\"\n[media-server.inbox]\nmaildir = \"out\"\nqueue = \"email.inbound\"");
+    says(&text, &["into the same Maildir from which it takes some"]);
+}
+
+#[test]
+fn a_chat_server_says_where_its_page_is_and_where_chats_go() {
+    let chat = |keys: &str| {
+        let server =
+            "[[media-server]]\nname = \"chat\"\nkind = \"chat\"\nserver = \"email_server\"\nmedia = \"email\"\n";
+        with("[[queue]]", &format!("{server}{keys}\n[[queue]]"))
+    };
+    says(&chat("queue = \"email.inbound\""), &["[[media-server]] has no `listen`"]);
+    says(&chat("listen = \"127.0.0.1:80\""), &["[[media-server]] has no `queue`"]);
+    says(
+        &chat("queue = \"email.inbound\"\nlisten = \"localhost\""),
+        &["`localhost` is no address to listen at", "127.0.0.1:8080"],
+    );
+    says(&chat("queue = \"nowhere\"\nlisten = \"127.0.0.1:80\""), &["has no queue `nowhere`"]);
+    says(
+        &chat("queue = \"email.inbound\"\nlisten = \"127.0.0.1:80\"\ngrace = 7200"),
+        &["`grace` is out of range", "from 0 to 3600 seconds"],
+    );
+    says(&chat("queue = \"email.inbound\"\nlisten = \"127.0.0.1:80\"\nmaildir = \"x\""), &["unknown key `maildir`"]);
+}
+
+#[test]
+fn what_a_media_server_needs_when_it_connects_is_a_warning() {
+    let media_server = "[[media-server]]\nname = \"mail\"\nkind = \"email\"\nserver = \"email_server\"\nmedia = \"email\"\n\
+                        [media-server.smtp]\nhost = \"mail.example.com\"\ntls = \"none\"\nuser = \"me\"\npassword-file = \"none\"\n[[queue]]";
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), &RIGHT.replacen("[[queue]]", media_server, 1), &[]);
+    assert_eq!(code, 0, "{text}");
+    says(&text, &["cannot be read", "the password goes to mail.example.com as it is"]);
+}

@@ -37,7 +37,7 @@ impl Default for Reconnect {
 
 impl Reconnect {
     /// The pause after so many failures in a row (at least 1); `chance` is from 0 to 1.
-    fn pause(&self, failures: u32, chance: f64) -> Duration {
+    pub fn pause(&self, failures: u32, chance: f64) -> Duration {
         // Past 2^20 any first pause of a microsecond has reached a second: no need to overflow.
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
         let whole = doubled.min(self.max).max(Duration::from_millis(1));

@@ -80,6 +80,11 @@ impl Kind {
         matches!(self, Kind::Acknowledgement | Kind::AutoResponse)
     }
 
+    /// Whether it belongs to the thread of the message that it is about.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, Kind::OutboundNew | Kind::OutboundNotification)
+    }
+
     /// Value of `Auto-Submitted` (RFC 3834, section 5).
     fn auto_submitted(self) -> Option<&'static str> {
         match self {

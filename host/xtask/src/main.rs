@@ -4,7 +4,7 @@
 //! state; a command that fails ends the whole with its exit code.
 
 mod guests;
-mod registry;
+mod packages;
 mod steps;
 mod test;
 mod wasm_target;

@@ -7,7 +7,7 @@
 use anyhow::Result;
 
 use crate::guests::{self, Guests};
-use crate::registry;
+use crate::packages;
 use crate::steps::Steps;
 use crate::wasm_target;
 use crate::workspace::{GUEST_PROFILE, WASM_TARGET, Workspace};
@@ -30,8 +30,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 
     steps.step("format", || cargo(&["fmt", "--all", "--check"]))?;
     steps.step("target wasm32-wasip2", wasm_target::ensure)?;
-    steps.step("registry for tests", || {
-        registry::ensure();
+    steps.step("programs for tests", || {
+        packages::ensure();
         Ok(())
     })?;
     steps.step("guests", || guests::build(workspace, Guests::All).map(drop))?;

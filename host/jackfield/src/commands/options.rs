@@ -20,7 +20,7 @@ pub fn options(global: &Global) -> anyhow::Result<Exit> {
     }
     let mut section = String::new();
     for option in OPTIONS {
-        let next = format!("[{}.options.{}]", option.owner.word(), option.section);
+        let next = format!("[{}]", option.owner.table(option.section));
         if next != section {
             output::line(format!("{}{next}", if section.is_empty() { "" } else { "\n" }))?;
             section = next;

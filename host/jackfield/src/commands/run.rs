@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use jackfield_chat::ChatServer;
 use jackfield_journal::Journal;
-use jackfield_mail::Outbox;
+use jackfield_mail::MailServer;
 use jackfield_node::Node;
 use jackfield_plugins::{CommandError, Folder};
 use jackfield_strategy::Engine;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, Run};
 use crate::config::options::Owner;
-use crate::config::{self, Site};
+use crate::config::{self, MediaKind, Site};
 use crate::control::{self, Answering, Control, Question};
 use crate::embedded::Embedded;
 use crate::exit::Exit;
@@ -69,7 +70,16 @@ async fn start(
     stop: &CancellationToken,
 ) -> anyhow::Result<Exit> {
     let embedded = if arguments.node_only { Embedded::default() } else { Embedded::start(site).await? };
-    let media_servers = if arguments.node_only { Vec::new() } else { start_media_servers(site, &embedded).await };
+    let media_servers = match arguments.node_only {
+        true => Vec::new(),
+        false => match start_media_servers(site, &embedded).await {
+            Ok(media_servers) => media_servers,
+            Err(error) => {
+                embedded.shutdown().await;
+                return Err(error);
+            }
+        },
+    };
     let ended = match start_node(site, engine.clone(), folder, journal.clone(), &embedded).await {
         Ok((node, control)) => {
             let servers = embedded.all().map(|(name, server)| (name.clone(), server.clone())).collect();
@@ -102,24 +112,44 @@ async fn start(
     ended
 }
 
-async fn start_media_servers(site: &Site, embedded: &Embedded) -> Vec<Outbox> {
+/// A media server at work.
+enum Running {
+    Mail(MailServer),
+    Chat(ChatServer),
+}
+
+impl Running {
+    async fn shutdown(self) {
+        match self {
+            Running::Mail(server) => server.shutdown().await,
+            Running::Chat(server) => server.shutdown().await,
+        }
+    }
+}
+
+/// All of them; when one cannot start, those before it are stopped again.
+async fn start_media_servers(site: &Site, embedded: &Embedded) -> anyhow::Result<Vec<Running>> {
     let mut running = Vec::new();
     for media_server in &site.media_servers {
         let Some(server) = site.server(media_server.server.get_ref()) else { continue };
-        let settings = jackfield_mail::OutboxSettings {
-            name: media_server.name.get_ref().clone(),
-            media_type: media_server.media.get_ref().clone(),
-            maildir: media_server.maildir.clone(),
-            ..jackfield_mail::OutboxSettings::default()
-        };
-        running.push(Outbox::start(embedded.endpoint(server), settings).await);
-        tracing::info!(
-            media_server = %media_server.name.get_ref(),
-            maildir = %media_server.maildir.display(),
-            "media server is up"
-        );
+        let (name, endpoint) = (media_server.name.get_ref(), embedded.endpoint(server));
+        match &media_server.kind {
+            MediaKind::Email(settings) => {
+                running.push(Running::Mail(MailServer::start(endpoint, (**settings).clone()).await));
+            }
+            MediaKind::Chat(settings) => match ChatServer::start(endpoint, (**settings).clone()).await {
+                Ok(chat) => running.push(Running::Chat(chat)),
+                Err(error) => {
+                    for started in running {
+                        started.shutdown().await;
+                    }
+                    return Err(anyhow::Error::new(error).context(format!("media server `{name}`")));
+                }
+            },
+        }
+        tracing::info!(media_server = name, "media server is up");
     }
-    running
+    Ok(running)
 }
 
 async fn start_node(
@@ -176,10 +206,18 @@ fn as_json(status: &impl serde::Serialize) -> Json {
 fn say_ready(global: &Global, site: &Site) -> anyhow::Result<()> {
     let socket = site.control_socket();
     if global.json {
-        let ready = json!({ "step": "ready", "node": site.application.name, "control": socket.display().to_string() });
+        let pages: Vec<String> = site.media_servers.iter().filter_map(|media_server| media_server.page()).collect();
+        let node = &site.application.name;
+        let ready = json!({ "step": "ready", "node": node, "control": socket.display().to_string(), "pages": pages });
         output::line(ready.to_string())
     } else {
-        output::line(format!("node `{}` runs; Ctrl-C stops it, `jackfield sessions` shows it", site.application.name))
+        output::line(format!("node `{}` runs; Ctrl-C stops it, `jackfield sessions` shows it", site.application.name))?;
+        for media_server in &site.media_servers {
+            if let Some(page) = media_server.page() {
+                output::line(format!("customers of `{}` write at {page}", media_server.name.get_ref()))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 
 use super::connections::{Connection, connections};
+use super::media;
 use super::model::{Access, Site};
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -118,6 +119,7 @@ fn references(site: &Site, notes: &Notes) {
         interaction_server(site, &servers, &media_server.server, notes);
         media_types.must_have(&media_server.media, notes);
     }
+    media::check(site, notes);
     for view in &site.views {
         queues.must_have(&view.queue, notes);
     }

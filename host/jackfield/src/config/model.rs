@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 
+use super::media::MediaServer;
 use super::options::Owner;
 use super::section::Text;
 use super::values::OptionValues;
@@ -173,19 +174,6 @@ impl TServer {
     pub fn address(&self) -> String {
         address(self.host.get_ref(), self.port)
     }
-}
-
-/// A media server that runs beside the node.
-#[derive(Clone, Debug)]
-pub struct MediaServer {
-    /// Application name.
-    pub name: Text,
-    /// Name of the Interaction Server it serves.
-    pub server: Text,
-    /// Media type it serves.
-    pub media: Text,
-    /// Maildir it writes messages into.
-    pub maildir: PathBuf,
 }
 
 /// An interaction queue.

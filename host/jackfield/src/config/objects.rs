@@ -9,9 +9,10 @@ use jackfield_server::PropertyKind;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::media::{Folders, media_server};
 use super::model::{
-    Access, AccessGroup, Agent, Application, CustomProperty, MediaServer, MediaType, Plugin, Queue, QueueApplication,
-    Server, Site, Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
+    Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Plugin, Queue, QueueApplication, Server, Site,
+    Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -59,8 +60,9 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
             ServerObject::TServer(t_server) => site.t_servers.push(t_server),
         }
     }
+    let folders = Folders { site: folder, data: &site.application.data };
     site.media_servers =
-        each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, folder, notes));
+        each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, &folders, notes));
     site.queues = each(&mut root, notes, "queue", "[[queue]]", |section| queue(section, notes));
     site.views = each(&mut root, notes, "view", "[[view]]", view);
     site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
@@ -242,17 +244,6 @@ fn server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option
         account,
         options,
     })
-}
-
-fn media_server(section: &mut Section<'_, '_>, folder: &Path, notes: &Notes) -> Option<MediaServer> {
-    let name = section.required_text("name");
-    if let Some(kind) = section.required_text("kind") {
-        one_of(&kind, "kind", &["outbox"], notes);
-    }
-    let server = section.required_text("server");
-    let media = section.required_text("media");
-    let maildir = section.required_text("maildir");
-    Some(MediaServer { name: name?, server: server?, media: media?, maildir: folder.join(maildir?.into_inner()) })
 }
 
 fn queue(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Queue> {
@@ -465,7 +456,7 @@ fn lists(root: &mut Section<'_, '_>, notes: &Notes) -> BTreeMap<String, BTreeMap
 }
 
 /// The word of `valid` that `text` is; noted when it is none.
-fn one_of(text: &Text, key: &str, valid: &[&'static str], notes: &Notes) -> Option<&'static str> {
+pub(super) fn one_of(text: &Text, key: &str, valid: &[&'static str], notes: &Notes) -> Option<&'static str> {
     let found = valid.iter().find(|word| **word == text.get_ref());
     if found.is_none() {
         notes.push(

@@ -10,6 +10,8 @@ pub enum Owner {
     Application,
     /// `[server.options.<section>]`
     Server,
+    /// `[media-server.<section>]`; of a chat server, `[[media-server]]` itself
+    MediaServer,
 }
 
 impl Owner {
@@ -18,6 +20,16 @@ impl Owner {
         match self {
             Owner::Application => "application",
             Owner::Server => "server",
+            Owner::MediaServer => "media-server",
+        }
+    }
+
+    /// The table that holds the options of a section.
+    pub fn table(self, section: &str) -> String {
+        match self {
+            Owner::Application | Owner::Server => format!("{}.options.{section}", self.word()),
+            Owner::MediaServer if section == "chat" => format!("[{}]", self.word()),
+            Owner::MediaServer => format!("{}.{section}", self.word()),
         }
     }
 }
@@ -153,7 +165,7 @@ const fn integer(
     OptionDefinition { owner, section, name, kind, takes_effect, text }
 }
 
-use Owner::{Application, Server};
+use Owner::{Application, MediaServer, Server};
 use TakesEffect::{AtOnce, FromThenOn, NewFiles, NewSessions, Restart};
 use Unit::{Count, Hours, Kibibytes, Mebibytes, Milliseconds, Minutes, Seconds};
 
@@ -553,6 +565,138 @@ pub const OPTIONS: &[OptionDefinition] = &[
         Restart,
         "Interaction bodies kept in memory; the others are read from the store when they are pulled.",
     ),
+    integer(
+        MediaServer,
+        "smtp",
+        "connections",
+        (4, 1, 100, Count),
+        Restart,
+        "Connections to the SMTP server at once; each sends one message after the other.",
+    ),
+    integer(
+        MediaServer,
+        "smtp",
+        "attempt-timeout",
+        (120, 5, 3_600, Seconds),
+        Restart,
+        "How long one attempt with one message may take.",
+    ),
+    integer(
+        MediaServer,
+        "smtp",
+        "answer-within",
+        (20, 0, 600, Seconds),
+        Restart,
+        "How long whoever has a message sent is kept waiting for the SMTP server; then the answer is that it waits to be sent. The node itself waits for 30 seconds.",
+    ),
+    integer(
+        MediaServer,
+        "smtp",
+        "retry-first",
+        (10, 1, 3_600, Seconds),
+        Restart,
+        "First pause before a message that was not taken, or a server that is not there, is tried again; it doubles up to retry-max, with jitter.",
+    ),
+    integer(MediaServer, "smtp", "retry-max", (1_800, 1, 86_400, Seconds), Restart, "Longest pause before that."),
+    integer(
+        MediaServer,
+        "smtp",
+        "give-up-after",
+        (48, 1, 720, Hours),
+        Restart,
+        "A message that was not taken for so long is given up, and reported.",
+    ),
+    integer(
+        MediaServer,
+        "smtp",
+        "waiting",
+        (10_000, 1, 1_000_000, Count),
+        Restart,
+        "Messages that may wait to be sent; beyond that requests to send end in a fault.",
+    ),
+    integer(
+        MediaServer,
+        "imap",
+        "at-once",
+        (16, 1, 256, Count),
+        Restart,
+        "Messages that are submitted at once; no more than 32 MiB of them are in memory.",
+    ),
+    integer(
+        MediaServer,
+        "imap",
+        "message-size",
+        (25, 1, 64, Mebibytes),
+        Restart,
+        "Largest message that is taken; larger ones are put aside.",
+    ),
+    integer(
+        MediaServer,
+        "imap",
+        "look-every",
+        (60, 1, 3_600, Seconds),
+        Restart,
+        "Between two looks at the mailbox; where the server tells of new messages (IDLE), they are taken at once.",
+    ),
+    integer(
+        MediaServer,
+        "imap",
+        "answer-timeout",
+        (60, 1, 3_600, Seconds),
+        Restart,
+        "How long the IMAP server may take to answer; then it is connected to anew.",
+    ),
+    integer(MediaServer, "inbox", "at-once", (16, 1, 256, Count), Restart, "Messages that are submitted at once."),
+    integer(
+        MediaServer,
+        "inbox",
+        "message-size",
+        (25, 1, 64, Mebibytes),
+        Restart,
+        "Largest message that is taken; larger ones are put aside.",
+    ),
+    integer(MediaServer, "inbox", "look-every", (2, 1, 3_600, Seconds), Restart, "Between two looks at the Maildir."),
+    integer(
+        MediaServer,
+        "chat",
+        "grace",
+        (30, 0, 3_600, Seconds),
+        Restart,
+        "How long a customer may be without a connection before the chat has ended and its interaction is off-line.",
+    ),
+    integer(
+        MediaServer,
+        "chat",
+        "transcript-retention",
+        (720, 1, 87_600, Hours),
+        Restart,
+        "How long transcripts of chats that have ended are kept.",
+    ),
+    integer(MediaServer, "chat", "chats", (500, 1, 10_000, Count), Restart, "Chats at once, of up to 256 KiB each."),
+    integer(
+        MediaServer,
+        "chat",
+        "connections",
+        (2_000, 1, 100_000, Count),
+        Restart,
+        "Connections of customers at once.",
+    ),
+    integer(
+        MediaServer,
+        "chat",
+        "connections-per-chat",
+        (4, 1, 100, Count),
+        Restart,
+        "Connections of one customer at once.",
+    ),
+    integer(
+        MediaServer,
+        "chat",
+        "lines-per-second",
+        (2, 1, 100, Count),
+        Restart,
+        "Lines a customer may write within a second, beyond a burst of four times as many.",
+    ),
 ];
 
 /// Options, by section, that a `[[plugin]]` may set for itself, as keys of the same names.
@@ -594,6 +738,11 @@ impl OptionDefinition {
     pub fn is_of_plugins(&self) -> bool {
         self.owner == Application && OF_PLUGINS.contains(&(self.section, self.name))
     }
+}
+
+/// The definitions of the options of a section.
+pub fn of_section(owner: Owner, section: &str) -> impl Iterator<Item = &'static OptionDefinition> {
+    OPTIONS.iter().filter(move |option| option.owner == owner && option.section == section)
 }
 
 /// The definition of an option.

@@ -152,8 +152,17 @@ pub fn option_values(
 
 /// What a `[[plugin]]` sets: each of the options that may differ from plugin to plugin is a key of it.
 pub fn plugin_options(section: &mut Section<'_, '_>, notes: &Notes) -> OptionValues {
+    keys(section, options::of_plugins(), notes)
+}
+
+/// Options that are keys of an object itself.
+pub fn keys(
+    section: &mut Section<'_, '_>,
+    definitions: impl Iterator<Item = &'static OptionDefinition>,
+    notes: &Notes,
+) -> OptionValues {
     let mut values = OptionValues::default();
-    for definition in options::of_plugins() {
+    for definition in definitions {
         if let Some(value) = section.value(definition.name)
             && let Some(checked) = option_value(definition, value, notes)
         {

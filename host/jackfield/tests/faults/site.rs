@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const OUTBOX: &str = r#"
 [[media-server]]
 name = "outbox"
-kind = "outbox"
+kind = "email"
 server = "main"
 media = "email"
 maildir = "outbox"

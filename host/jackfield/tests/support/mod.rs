@@ -264,6 +264,11 @@ impl Running {
 
     /// SIGKILL.
     pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    /// The same, of one that is replaced.
+    pub fn kill_now(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ends");
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Happening};
 use super::steps::Steps;
+use super::talk;
 use crate::cli;
 
 /// Work until `stop`. Interactions in hand are finished first.
@@ -49,6 +50,8 @@ pub async fn run(
                     Happening::Revoked { interaction, reason } => {
                         steps.at_desk(&server, "revoked", &format!("{interaction} {reason}"))?;
                     }
+                    // It does not read.
+                    Happening::Changed(_) => {}
                     Happening::Invited(invite) => {
                         if let Some(desk) = desks.iter().find(|desk| desk.server == server) {
                             in_hand.push(handle(desk, *invite, Arc::clone(&manner), steps));
@@ -91,6 +94,9 @@ async fn handle(desk: &Desk, invite: EventInvite, manner: Arc<Manner>, steps: &S
     steps.about(&desk.server, "accepted", &interaction, "")?;
     let (from, to) = manner.handle_time;
     tokio::time::sleep(from + (to - from).mul_f64(rand::rng().random_range(0.0..=1.0))).await;
+    if interaction.is_online && manner.transfer_to.is_none() {
+        talk::leave(desk, &interaction).await;
+    }
     let (step, ended) = match &manner.transfer_to {
         Some(queue) => ("transferred", desk.transfer(id, queue).await),
         None => ("done", desk.done(id).await),

@@ -7,9 +7,10 @@ use jackfield_link::{Client, Link, LinkError, LinkEvent};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{
-    ClientType, EventInvite, Interaction, MediaCapacity, RequestAccept, RequestAgentLogin, RequestAgentLogout,
-    RequestGetWorkbinContent, RequestNotReadyForMedia, RequestPlaceInQueue, RequestPlaceInWorkbin, RequestPull,
-    RequestReadyForMedia, RequestReject, RequestStopProcessing, Workbin, WorkbinOwner, request_pull,
+    ClientType, EventInvite, Interaction, KeyValueList, MediaCapacity, Request3rdServer, RequestAccept,
+    RequestAgentLogin, RequestAgentLogout, RequestGetWorkbinContent, RequestNotReadyForMedia, RequestPlaceInQueue,
+    RequestPlaceInWorkbin, RequestPull, RequestReadyForMedia, RequestReject, RequestStopProcessing, Workbin,
+    WorkbinOwner, request_pull,
 };
 use tokio::sync::mpsc;
 
@@ -32,6 +33,8 @@ pub enum Happening {
     Lost(String),
     /// An invitation.
     Invited(Box<EventInvite>),
+    /// Somebody else changed an interaction that the agent has: this is how it is now.
+    Changed(Box<Interaction>),
     /// An invitation has ended, or an interaction was taken back.
     Revoked {
         /// Which interaction.
@@ -128,6 +131,34 @@ impl Desk {
         }
     }
 
+    /// Asks the media server that an interaction came from (ESP). The same key has its effect once.
+    pub async fn ask_media_server(
+        &self,
+        interaction: &Interaction,
+        service: &str,
+        method: &str,
+        parameters: KeyValueList,
+        key: String,
+    ) -> Result<KeyValueList, ServiceError> {
+        let interaction_id = interaction.interaction_id.clone();
+        let request = Request3rdServer {
+            app_name: interaction.submitted_by.clone(),
+            service: service.into(),
+            method: method.into(),
+            parameters: Some(parameters.with("InteractionId", interaction_id.as_str())),
+            interaction_id,
+            ..Request3rdServer::default()
+        };
+        let client = self.link.client().ok_or_else(|| LinkError::Down(format!("no connection to {}", self.server)))?;
+        match client.request_once(Request::ThirdServer(request), key).await? {
+            Event::ThirdServerResponse(response) => Ok(response.parameters.unwrap_or_default()),
+            Event::ThirdServerFault(fault) => {
+                Err(ServiceError::Fault { code: fault.fault_code, text: fault.fault_string })
+            }
+            _ => Err(unexpected().into()),
+        }
+    }
+
     /// Be ready, or not, for the media types of the login.
     pub async fn set_ready(&self, ready: bool) -> Result<(), LinkError> {
         let (agent, media_types) = (self.login.id.clone(), self.login.media.clone());
@@ -153,6 +184,22 @@ impl Desk {
         let owner_type = WorkbinOwner::Agent.into();
         Workbin { r#type: kind.into(), owner_type, owner: self.login.id.clone() }
     }
+}
+
+/// Why a media server did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// It was not reached, or did not answer.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// It refused.
+    #[error("{text}")]
+    Fault {
+        /// Its number.
+        code: i32,
+        /// Its words.
+        text: String,
+    },
 }
 
 fn unexpected() -> LinkError {
@@ -197,6 +244,10 @@ async fn pass_on(
                 continue;
             }
             LinkEvent::Event(Event::Invite(invite)) => Happening::Invited(Box::new(invite)),
+            LinkEvent::Event(Event::PropertiesChanged(changed)) => match changed.interaction {
+                Some(interaction) => Happening::Changed(Box::new(interaction)),
+                None => continue,
+            },
             LinkEvent::Event(Event::Revoked(revoked)) => {
                 Happening::Revoked { interaction: revoked.interaction_id, reason: revoked.reason }
             }

@@ -8,6 +8,7 @@ mod auto;
 mod desk;
 mod letter;
 mod steps;
+mod talk;
 mod terminal;
 
 use tokio::sync::mpsc;

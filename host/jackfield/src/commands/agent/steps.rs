@@ -7,6 +7,8 @@ use crate::{connect, output, text};
 
 /// Characters of a subject in a line.
 const SUBJECT_CHARACTERS: usize = 80;
+/// Characters of a line of a chat; the rest is cut.
+const LINE_CHARACTERS: usize = 4_000;
 
 /// Where steps are told.
 pub struct Steps {
@@ -64,6 +66,23 @@ impl Steps {
             interaction.media_type,
             interaction.interaction_id,
         ))
+    }
+
+    /// A line of a chat.
+    pub fn said(&self, server: &str, interaction: &Interaction, from: &str, words: &str) -> anyhow::Result<()> {
+        if self.json {
+            let mut object = self.object("said", server);
+            object.insert("interaction".into(), json!(interaction.interaction_id));
+            object.insert("from".into(), json!(from));
+            object.insert("text".into(), json!(words));
+            return output::line(Json::Object(object).to_string());
+        }
+        let who = match from {
+            "customer" => Some(text::user_text(interaction, "FromPersonal")).filter(|name| !name.is_empty()),
+            "agent" => Some("you"),
+            _ => None,
+        };
+        output::line(format!("  {}: {}", text::clip(who.unwrap_or(from), 40), text::clip(words, LINE_CHARACTERS)))
     }
 
     /// The end.

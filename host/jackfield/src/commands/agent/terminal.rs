@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Happening};
 use super::letter;
 use super::steps::Steps;
+use super::talk::Talks;
 use crate::{connect, output, text};
 
 const HELP: &str = "\
@@ -17,6 +18,7 @@ accept [N]          take an invitation (the first one when no number is given)
 reject [N]          let somebody else have it
 list                what is on the desk
 read [N]            the interaction in full
+say [N] TEXT        answer the customer of a chat; what the customer says is shown when it comes
 done [N]            it is finished
 transfer [N] QUEUE  put it into a queue
 park [N] WORKBIN    put it into your workbin of that type
@@ -30,6 +32,7 @@ quit                log out; what you still have goes back to its queue";
 struct Table {
     invitations: Vec<(String, EventInvite)>,
     in_hand: Vec<(String, Interaction)>,
+    talks: Talks,
 }
 
 /// Work until `quit`, the end of input, or `stop`.
@@ -54,7 +57,7 @@ pub async fn run(
                 if output::is_terminal() {
                     output::line("")?;
                 }
-                table.take_note(&server, happening, steps)?;
+                complain_of(table.take_note(&server, happening, desks, steps).await)?;
             }
             line = lines.next_line() => {
                 let Some(line) = line? else { return Ok(()) };
@@ -63,18 +66,32 @@ pub async fn run(
                     [] => {}
                     ["quit" | "exit"] => return Ok(()),
                     words => {
-                        if let Err(error) = table.obey(words, desks, steps).await {
-                            if error.is::<std::io::Error>() {
-                                return Err(error);
-                            }
-                            // Refusals say what they come from themselves.
-                            output::complain(&error.to_string());
-                        }
+                        let done = match line.trim().strip_prefix("say ") {
+                            Some(text) => table.say(text, desks, steps).await,
+                            None => table.obey(words, desks, steps).await,
+                        };
+                        complain_of(done)?;
                     }
                 }
             }
         }
     }
+}
+
+/// Refusals say what they come from themselves; only a closed output ends the work.
+fn complain_of(done: anyhow::Result<()>) -> anyhow::Result<()> {
+    match done {
+        Err(error) if error.is::<std::io::Error>() => Err(error),
+        Err(error) => {
+            output::complain(&error.to_string());
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn desk_at<'d>(desks: &'d [Desk], server: &str) -> anyhow::Result<&'d Desk> {
+    desks.iter().find(|desk| desk.server == server).ok_or_else(|| anyhow::anyhow!("there is no desk at {server}"))
 }
 
 fn prompt() -> anyhow::Result<()> {
@@ -86,7 +103,13 @@ fn prompt() -> anyhow::Result<()> {
 }
 
 impl Table {
-    fn take_note(&mut self, server: &str, happening: Happening, steps: &Steps) -> anyhow::Result<()> {
+    async fn take_note(
+        &mut self,
+        server: &str,
+        happening: Happening,
+        desks: &[Desk],
+        steps: &Steps,
+    ) -> anyhow::Result<()> {
         match happening {
             Happening::LoggedIn => steps.at_desk(server, "logged_in", ""),
             Happening::NotLoggedIn(reason) => steps.at_desk(server, "not_logged_in", &reason),
@@ -100,7 +123,15 @@ impl Table {
                 self.invitations
                     .retain(|(_, invite)| !invite.interaction.as_ref().is_some_and(|i| is_it(&i.interaction_id)));
                 self.in_hand.retain(|(_, held)| !is_it(&held.interaction_id));
+                self.talks.forget(&interaction);
                 steps.at_desk(server, "revoked", &format!("{interaction} {reason}"))
+            }
+            Happening::Changed(interaction) => {
+                match self.in_hand.iter_mut().find(|(_, held)| held.interaction_id == interaction.interaction_id) {
+                    Some((_, held)) => held.clone_from(&interaction),
+                    None => return Ok(()),
+                }
+                self.talks.go_on(desk_at(desks, server)?, &interaction, steps).await
             }
             Happening::Invited(invite) => {
                 if let Some(interaction) = &invite.interaction {
@@ -117,12 +148,7 @@ impl Table {
     }
 
     async fn obey(&mut self, words: &[&str], desks: &[Desk], steps: &Steps) -> anyhow::Result<()> {
-        let desk_of = |server: &str| {
-            desks
-                .iter()
-                .find(|desk| desk.server == server)
-                .ok_or_else(|| anyhow::anyhow!("there is no desk at {server}"))
-        };
+        let desk_of = |server: &str| desk_at(desks, server);
         match words {
             ["help" | "?"] => output::line(HELP),
             ["list"] => self.list(),
@@ -131,8 +157,13 @@ impl Table {
                 let id = invite.interaction.map(|interaction| interaction.interaction_id).unwrap_or_default();
                 let interaction = desk_of(&server)?.accept(invite.ticket_id, &id).await?;
                 steps.about(&server, "accepted", &interaction, "")?;
-                self.in_hand.push((server, interaction));
-                if steps.for_people() { output::line("`read` shows it, `done` finishes it") } else { Ok(()) }
+                self.in_hand.push((server.clone(), interaction.clone()));
+                self.talks.begin(desk_of(&server)?, &interaction, steps).await?;
+                match (steps.for_people(), self.talks.has(&interaction)) {
+                    (true, true) => output::line("`say TEXT` answers, `done` ends it"),
+                    (true, false) => output::line("`read` shows it, `done` finishes it"),
+                    (false, _) => Ok(()),
+                }
             }
             ["reject", rest @ ..] => {
                 let (server, invite) = take_out(&mut self.invitations, rest.first(), "invitation")?;
@@ -149,6 +180,7 @@ impl Table {
             }
             ["done", rest @ ..] => {
                 let (server, interaction) = at(&self.in_hand, rest.first())?.clone();
+                self.talks.end(desk_of(&server)?, &interaction).await;
                 desk_of(&server)?.done(&interaction.interaction_id).await?;
                 self.gone(&interaction);
                 steps.about(&server, "done", &interaction, "")
@@ -177,8 +209,8 @@ impl Table {
                 for desk in desks {
                     if let Some(interaction) = desk.take(id).await? {
                         steps.about(&desk.server, "taken", &interaction, "")?;
-                        self.in_hand.push((desk.server.clone(), interaction));
-                        return Ok(());
+                        self.in_hand.push((desk.server.clone(), interaction.clone()));
+                        return self.talks.begin(desk, &interaction, steps).await;
                     }
                 }
                 anyhow::bail!("no server has {id} for you to take")
@@ -194,7 +226,27 @@ impl Table {
         }
     }
 
+    /// What stands after `say`: to the only chat in hand, or to the one whose number comes first.
+    async fn say(&mut self, words: &str, desks: &[Desk], steps: &Steps) -> anyhow::Result<()> {
+        let talks: Vec<usize> = (0..self.in_hand.len())
+            .filter(|&index| self.in_hand.get(index).is_some_and(|(_, held)| self.talks.has(held)))
+            .collect();
+        let numbered = words.split_once(char::is_whitespace).and_then(|(number, rest)| {
+            let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+            talks.contains(&index).then_some((index, rest))
+        });
+        let (index, words) = match (talks.as_slice(), numbered) {
+            ([], _) => anyhow::bail!("there is no chat in hand"),
+            ([only], _) => (*only, words),
+            (_, Some(numbered)) => numbered,
+            _ => anyhow::bail!("there are several chats; write `say N TEXT`, `list` has their numbers"),
+        };
+        let Some((server, interaction)) = self.in_hand.get(index).cloned() else { return Ok(()) };
+        self.talks.say(desk_at(desks, &server)?, &interaction, words.trim(), steps).await
+    }
+
     fn gone(&mut self, interaction: &Interaction) {
+        self.talks.forget(&interaction.interaction_id);
         self.in_hand.retain(|(_, held)| held.interaction_id != interaction.interaction_id);
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::actor::Party;
 use jackfield_protocol::v1::key_value::Value;
 use jackfield_protocol::v1::{EventReporting, KeyValueList, ReportingName};
@@ -89,9 +88,10 @@ pub struct Ledger {
     rows: HashMap<String, Row>,
     /// The strategy that handed an interaction to the agents, until one accepts.
     offered_by: HashMap<String, String>,
-    /// ESP requests that are not answered, of each interaction in their order: the strategy and the type of
-    /// the message, where one is to be sent.
-    services_under_way: HashMap<String, VecDeque<Option<(String, String)>>>,
+    /// ESP requests that are not answered, of each interaction in their order.
+    services_under_way: HashMap<String, VecDeque<Service>>,
+    /// Messages that were made, by the id of their interaction: the strategy that wanted them, and their type.
+    made: HashMap<String, (String, String)>,
     /// By queue.
     pub queues: BTreeMap<(String, String), QueueCounts>,
     /// By strategy.
@@ -178,23 +178,30 @@ impl Ledger {
                 self.put(id, Place::Queue(event.queue.clone()));
             }
             ReportingName::ExternalServiceRequested => {
-                let message = match self.rows.get(id).map(|row| &row.place) {
-                    Some(Place::Strategy(strategy)) => {
-                        event.data.as_ref().and_then(message_type).map(|kind| (strategy.clone(), kind))
-                    }
+                let strategy = match self.rows.get(id).map(|row| &row.place) {
+                    Some(Place::Strategy(strategy)) => Some(strategy.clone()),
                     _ => None,
                 };
-                self.services_under_way.entry(id.to_owned()).or_default().push_back(message);
+                let service = event.data.as_ref().map_or(Service::Other, |envelope| service(envelope, strategy));
+                self.services_under_way.entry(id.to_owned()).or_default().push_back(service);
             }
             ReportingName::ExternalServiceResponded => {
                 let Some(under_way) = self.services_under_way.get_mut(id) else { return };
                 let failed = !event.reason.is_empty()
                     || event.data.as_ref().is_some_and(|parameters| parameters.get("FaultCode").is_some());
-                if let Some(Some((strategy, kind))) = under_way.pop_front()
-                    && !failed
-                {
-                    self.strategies.entry(strategy.clone()).or_default().messages += 1;
-                    *self.messages.entry((strategy, kind)).or_default() += 1;
+                match under_way.pop_front() {
+                    Some(Service::Create { strategy, kind }) if !failed => {
+                        let id = event.data.as_ref().and_then(|parameters| parameters.text("InteractionId"));
+                        self.made.insert(id.unwrap_or_default().to_owned(), (strategy, kind));
+                    }
+                    Some(Service::Send(message)) if !failed => {
+                        // Counted once, however often it is asked for.
+                        if let Some((strategy, kind)) = self.made.remove(&message) {
+                            self.strategies.entry(strategy.clone()).or_default().messages += 1;
+                            *self.messages.entry((strategy, kind)).or_default() += 1;
+                        }
+                    }
+                    _ => {}
                 }
             }
             ReportingName::PlacedInWorkbin => {
@@ -286,19 +293,29 @@ impl Ledger {
     }
 }
 
-/// The type of the message that leaves when the ESP request of this envelope is done; none where it does
-/// something else, such as making a message that waits in a queue first.
-fn message_type(envelope: &KeyValueList) -> Option<String> {
-    if envelope.text("Service") != Some("Email") {
-        return None;
-    }
-    let Some(Value::List(parameters)) = envelope.get("Parameters") else { return None };
-    match envelope.text("Method")? {
-        "Create" if matches!(parameters.text("Queue"), None | Some("" | ORCHESTRATION_SYSTEM)) => {
-            Some(parameters.text("MessageType").filter(|kind| !kind.is_empty()).unwrap_or("emailout").to_owned())
+/// An ESP request.
+#[derive(Clone, Debug)]
+enum Service {
+    /// Makes a message of a type.
+    Create { strategy: String, kind: String },
+    /// Sends the message of this interaction.
+    Send(String),
+    /// Something else.
+    Other,
+}
+
+/// What the envelope asks for, on behalf of the strategy that has the interaction.
+fn service(envelope: &KeyValueList, strategy: Option<String>) -> Service {
+    let Some(Value::List(parameters)) = envelope.get("Parameters") else { return Service::Other };
+    match (envelope.text("Service"), envelope.text("Method"), strategy) {
+        (Some("Email"), Some("Create"), Some(strategy)) => {
+            let kind = parameters.text("MessageType").filter(|kind| !kind.is_empty()).unwrap_or("emailout");
+            Service::Create { strategy, kind: kind.to_owned() }
         }
-        "Send" => Some("emailout".to_owned()),
-        _ => None,
+        (Some("Email"), Some("Send"), _) => {
+            Service::Send(parameters.text("InteractionId").unwrap_or_default().to_owned())
+        }
+        _ => Service::Other,
     }
 }
 
@@ -389,26 +406,41 @@ mod tests {
 
     #[test]
     fn a_message_counts_once_it_was_sent() {
-        let service =
-            |name, data: KeyValueList| EventReporting { data: Some(data), ..event("a", 120, name, "in", None) };
-        let asked = |queue: &str| {
-            let parameters = KeyValueList::default().with("MessageType", "acknowledgement").with("Queue", queue);
-            let envelope = KeyValueList::default().with("Service", "Email").with("Method", "Create");
-            service(ReportingName::ExternalServiceRequested, envelope.with("Parameters", parameters))
+        let asked = |id: &str, method: &str, parameters: KeyValueList| {
+            let envelope = KeyValueList::default().with("Service", "Email").with("Method", method);
+            let envelope = envelope.with("Parameters", parameters);
+            EventReporting {
+                data: Some(envelope),
+                ..event(id, 120, ReportingName::ExternalServiceRequested, "in", None)
+            }
         };
-        let answered = |data| service(ReportingName::ExternalServiceResponded, data);
+        let create = || asked("a", "Create", KeyValueList::default().with("MessageType", "acknowledgement"));
+        let send = |id: &str| asked(id, "Send", KeyValueList::default().with("InteractionId", id));
+        let answered = |id: &str, data: KeyValueList| EventReporting {
+            data: Some(data),
+            ..event(id, 120, ReportingName::ExternalServiceResponded, "in", None)
+        };
+        let made = |id: &str| KeyValueList::default().with("InteractionId", id);
         let mut ledger = Ledger::default();
         for event in [
             event("a", 100, ReportingName::InteractionSubmitted, "in", None),
             event("a", 110, ReportingName::PartyAdded, "in", Some(Party::Strategy("Acknowledge".into()))),
-            asked(""),
-            answered(KeyValueList::default().with("InteractionId", "")),
+            create(),
+            event("m", 120, ReportingName::InteractionSubmitted, "orchestration_system", None),
+            answered("a", made("m")),
+            send("m"),
+            answered("m", made("m")),
+            // Asked for again.
+            send("m"),
+            answered("m", made("m")),
             // Made, and sent by nobody yet.
-            asked("drafts"),
-            answered(KeyValueList::default().with("InteractionId", "b")),
+            create(),
+            answered("a", made("b")),
             // Refused.
-            asked(""),
-            answered(KeyValueList::default().with("FaultCode", 5)),
+            create(),
+            answered("a", KeyValueList::default().with("FaultCode", 5)),
+            send("b"),
+            answered("b", KeyValueList::default().with("FaultCode", 7)),
         ] {
             ledger.enter("server", &event);
         }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jackfield_link::{Client, Link, LinkEvent};
+use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, RequestStartReporting};
@@ -71,6 +72,7 @@ pub async fn demo(global: &Global, arguments: Demo) -> anyhow::Result<Exit> {
         Ok(report) => {
             report.show(global, &demo.folder, &demo.path)?;
             if arguments.keep {
+                leave_chats_to_you(&demo, &mut parts).await?;
                 keep(global, &demo, &stop).await?;
             }
             Ok(if report.adds_up() { Exit::Done } else { Exit::Failed })
@@ -194,7 +196,9 @@ async fn play(
     let rests = |queue: &str| {
         let views = demo.site.views.iter().filter(|view| view.queue.get_ref() == queue);
         let mut views = views.map(|view| view.name.get_ref());
-        !views.any(|view| demo.site.submitters.iter().any(|submitter| submitter.view.get_ref() == view))
+        // The node takes away what was made for messages that are sent.
+        queue != ORCHESTRATION_SYSTEM
+            && !views.any(|view| demo.site.submitters.iter().any(|submitter| submitter.view.get_ref() == view))
     };
     let mut all_submitted = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -240,8 +244,15 @@ async fn play(
     for link in watching {
         link.close().await;
     }
-    let maildirs = demo.site.media_servers.iter().map(|media_server| media_server.maildir.clone());
-    Ok(Report::new(book, left, &status, report::Versions::new(&plugins, swapped), maildirs, ready_after))
+    let maildirs = demo.site.media_servers.iter().filter_map(|media_server| media_server.maildir());
+    Ok(Report::new(
+        book,
+        left,
+        &status,
+        report::Versions::new(&plugins, swapped),
+        maildirs.map(Path::to_path_buf),
+        ready_after,
+    ))
 }
 
 /// Everything that was heard of so far.
@@ -403,6 +414,36 @@ async fn read_results(results: ChildStdout, sender: mpsc::Sender<Json>) {
     }
 }
 
+/// Where customers can write, agents who work by themselves take no more chats: they would answer nothing.
+async fn leave_chats_to_you(demo: &DemoSite, parts: &mut Vec<Part>) -> anyhow::Result<()> {
+    let starter = Starter { folder: &demo.folder, site: &demo.path };
+    let chats: Vec<&str> = demo
+        .site
+        .media_servers
+        .iter()
+        .filter(|media_server| media_server.page().is_some())
+        .map(|media_server| media_server.media.get_ref().as_str())
+        .collect();
+    for agent in demo.site.agents.iter().filter(|agent| agent.id.get_ref() != YOU) {
+        let media: Vec<&str> = agent.capacity.iter().map(|(media, _)| media.get_ref().as_str()).collect();
+        let others: Vec<&str> = media.iter().copied().filter(|media| !chats.contains(media)).collect();
+        if others.len() == media.len() {
+            continue;
+        }
+        let name = format!("agent {}", agent.id.get_ref());
+        if let Some(at) = parts.iter().position(|part| part.name == name) {
+            parts.remove(at).stop().await;
+        }
+        if !others.is_empty() {
+            let media = others.iter().flat_map(|media| ["--media", media]);
+            let words = ["agent", "--id", agent.id.get_ref(), "--auto", "--handle-time", "0.1s..0.5s"];
+            let words: Vec<&str> = words.into_iter().chain(media).collect();
+            parts.push(starter.start(&name, &words)?);
+        }
+    }
+    Ok(())
+}
+
 async fn keep(global: &Global, demo: &DemoSite, stop: &CancellationToken) -> anyhow::Result<()> {
     if !global.json {
         let program = std::env::current_exe().map_or_else(|_| "jackfield".into(), |path| text::path(&path));
@@ -411,6 +452,9 @@ async fn keep(global: &Global, demo: &DemoSite, stop: &CancellationToken) -> any
         let you = format!("agent --id {YOU}");
         for command in ["queues --watch", "sessions --all", &you, "submit letter.eml --queue email.inbound"] {
             output::line(format!("  {program} {command} --site {site}"))?;
+        }
+        for page in demo.site.media_servers.iter().filter_map(|media_server| media_server.page()) {
+            output::line(format!("\nWrite to `{YOU}` as a customer would, in a browser: {page}"))?;
         }
     }
     stop.cancelled().await;

@@ -108,7 +108,18 @@ fn rewrite(table: &mut Table, folder: &Path, plugins: &Path) -> anyhow::Result<V
     }
     for media_server in objects(table, "media-server") {
         let name = media_server.get("name").and_then(Value::as_str).unwrap_or("outbox").to_owned();
-        media_server.insert("maildir".into(), at(&name));
+        // Nothing of a demo leaves the machine, and nobody's mailbox is emptied.
+        for elsewhere in ["smtp", "imap", "inbox"] {
+            media_server.remove(elsewhere);
+        }
+        if media_server.get("kind").and_then(Value::as_str) == Some("chat") {
+            let port = free_port().context("there is no free port")?;
+            media_server.insert("listen".into(), Value::String(port.local_addr()?.to_string()));
+            media_server.insert("folder".into(), at(&name));
+            ports.push(port);
+        } else {
+            media_server.insert("maildir".into(), at(&name));
+        }
     }
     Ok(ports)
 }

@@ -1,5 +1,4 @@
 //! Messages in, submissions out; and no bytes that make it fall over.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use jackfield_mail::{MessageError, TEXT_BYTES, automatic, idempotency_key, parse};
 use jackfield_protocol::v1::{KeyValueList, RequestSubmit};

@@ -85,6 +85,8 @@ pub(crate) struct Table {
     /// When the next one is due.
     look_at: Option<Instant>,
     pause: Duration,
+    /// Something did not go as it should since the last look: for all of that the pause doubles once.
+    has_doubled: bool,
 }
 
 impl Table {
@@ -100,6 +102,7 @@ impl Table {
             looking: false,
             look_at: None,
             pause: PAUSE_FIRST,
+            has_doubled: false,
         }
     }
 
@@ -119,6 +122,7 @@ impl Table {
         self.looking = false;
         self.look_at = None;
         self.pause = PAUSE_FIRST;
+        self.has_doubled = false;
     }
 
     /// What is to be asked now. It is under way, as far as this is concerned.
@@ -126,6 +130,7 @@ impl Table {
         if !self.looking && self.look_at.is_some_and(|at| at <= now) {
             self.looking = true;
             self.look_at = None;
+            self.has_doubled = false;
             return Some(Asked::Find { after: String::new() });
         }
         if self.under_way >= AT_ONCE || self.due.first().is_none_or(|(at, _)| *at > now) {
@@ -253,7 +258,9 @@ impl Table {
 
     fn pause_and_look(&mut self, now: Instant) {
         self.look_soon(now);
-        self.pause_and_double();
+        if !std::mem::replace(&mut self.has_doubled, true) {
+            self.pause_and_double();
+        }
     }
 
     fn pause_and_double(&mut self) -> Duration {

@@ -134,6 +134,29 @@ fn what_was_there_before_anybody_listened_is_found_page_by_page() {
 }
 
 #[test]
+fn however_many_the_server_keeps_they_are_looked_for_together_and_soon() {
+    let now = Instant::now();
+    let mut table = up("east", now);
+    let ids: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+    let page: Vec<Interaction> = ids.iter().map(|id| waits(id, owned_by("east", "node_1"))).collect();
+    let mut at = now;
+    // As long as a server that has just started keeps them for whoever held them.
+    for pause in [1, 2] {
+        for interaction in &page {
+            table.seen(at, &interaction.interaction_id, &owned_by("east", "node_1"), TAKE_OVER);
+        }
+        for id in &ids {
+            assert_eq!(table.next(at), pull(id));
+            table.pulled(at, id, false);
+        }
+        assert_eq!(table.wake_at(), Some(at + Duration::from_secs(pause)));
+        at += Duration::from_secs(pause);
+        assert_eq!(table.next(at), Some(Asked::Find { after: String::new() }));
+        assert_eq!(table.found(at, &[], false, TAKE_OVER), None);
+    }
+}
+
+#[test]
 fn what_the_server_gives_to_nobody_at_this_moment_is_looked_for_again() {
     let now = Instant::now();
     let mut table = up("", now);

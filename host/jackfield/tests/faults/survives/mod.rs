@@ -164,7 +164,15 @@ pub fn finished(journal: &std::path::Path) -> Vec<Summary> {
 
 /// What the program says of its sessions is what the journal holds.
 fn lists(site: &Site) -> Option<String> {
-    let output = site.command(&["sessions", "--json"]).output().expect("runs");
+    let deadline = Instant::now() + PATIENCE;
+    let output = loop {
+        let output = site.command(&["sessions", "--json"]).output().expect("runs");
+        // A node that was only just started does not answer yet.
+        if output.status.code() != Some(4) || Instant::now() > deadline {
+            break output;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     let text = String::from_utf8_lossy(&output.stdout);
     let status: serde_json::Value = serde_json::from_str(text.trim()).unwrap_or_default();
     let empty = status["sessions"].as_array().is_some_and(Vec::is_empty);

@@ -181,7 +181,6 @@ async fn play(
     submit("submit interactions", &sources.lines, &[])?;
     let mut swapped = None;
     if let Some(swap) = swap {
-        // Sessions of the first half are under way by now, or will be in a moment.
         let made: Swapped = swap.make(&demo.site.control_socket()).await?;
         say(&format!(
             "swapped: new sessions get {} {}, {:.1?} after its file was there",

@@ -1,5 +1,5 @@
 //! A strategy is replaced while the demo runs: the new file goes into the plugins folder of the demo, as a user
-//! would put it there, and the second half of the mailbox is submitted once new sessions get it.
+//! would put it there, once some sessions run on the old one, and the second half of the mailbox is submitted once new sessions get it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,10 @@ use crate::control::{self, Question};
 
 /// Time between two questions to the node.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// So many sessions are to begin on the version that will be replaced, and how long they are waited for.
+const BEGUN: u64 = 10;
+const WAIT_FOR_BEGUN: Duration = Duration::from_secs(10);
 
 /// A file that will take the place of another.
 pub struct Swap {
@@ -45,7 +49,14 @@ impl Swap {
     /// # Errors
     /// The file cannot be put there, or is refused; no node answers.
     pub async fn make(&self, socket: &Path) -> anyhow::Result<Swapped> {
-        let before = current_versions(&control::ask(socket, Question::Plugins).await?);
+        let limit = Instant::now() + WAIT_FOR_BEGUN;
+        let before = loop {
+            let status = control::ask(socket, Question::Plugins).await?;
+            if self.begun(&status) >= BEGUN || Instant::now() > limit {
+                break current_versions(&status);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
         let part = self.to.with_extension("part");
         std::fs::copy(&self.from, &part).with_context(|| format!("cannot copy {}", self.from.display()))?;
         std::fs::rename(&part, &self.to).with_context(|| format!("cannot write {}", self.to.display()))?;
@@ -63,6 +74,15 @@ impl Swap {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Sessions that have begun on the version whose file is replaced.
+    fn begun(&self, status: &Json) -> u64 {
+        let name = self.to.file_name();
+        let is_there = |version: &&Json| Path::new(&text(version, "file")).file_name() == name;
+        let plugins = status.get("plugins").and_then(Json::as_array).into_iter().flatten();
+        let mut versions = plugins.filter_map(|plugin| plugin.get("versions")?.as_array()).flatten();
+        versions.find(is_there).and_then(|version| version.get("started")?.as_u64()).unwrap_or(0)
     }
 }
 

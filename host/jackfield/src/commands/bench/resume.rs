@@ -22,6 +22,8 @@ use crate::cli::Bench;
 const SESSIONS: usize = 1_000;
 /// And where they have very many turns, or large ones.
 const LARGE_SESSIONS: usize = 50;
+/// And where each of their turns does all those before again, as it is made.
+const LONG_SESSIONS: usize = 5;
 /// Events a session has had when it is measured; its first turn is one more.
 const INPUTS: u64 = 20;
 /// Sessions whose events are handed over together while the turns are made.
@@ -58,7 +60,7 @@ pub async fn checkpoint(arguments: &Bench) -> anyhow::Result<Vec<Figure>> {
         figures.push(figure(resume, percentile(&mut case.resume(arguments).await?, 50)));
     }
     for (inputs, resume) in [(100, "resume after 100 turns"), (900, "resume after 900 turns")] {
-        let case = Case { inputs, ..Case::default() };
+        let case = Case { inputs, sessions: LONG_SESSIONS, ..Case::default() };
         figures.push(figure(resume, percentile(&mut case.resume(arguments).await?, 50)));
     }
     Ok(figures)

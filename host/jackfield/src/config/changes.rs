@@ -4,7 +4,6 @@
 //! is ever passed over: one of which nothing else is known needs a restart.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use toml::{Table, Value};
 
@@ -54,13 +53,6 @@ impl Change {
             "strategy" => matches!(self.key.as_str(), "" | "enabled" | "max-interactions"),
             _ => true,
         }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not there".into());
-        write!(f, "{} was {}, is {} now", self.what(), value(&self.old), value(&self.new))
     }
 }
 
@@ -230,11 +222,16 @@ skills = { Billing = 7 }
 "a.example" = "gold"
 "#;
 
+    fn told(change: &Change) -> String {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not there".into());
+        format!("{} was {}, is {} now", change.what(), value(&change.old), value(&change.new))
+    }
+
     /// What there is to say when `from` becomes `to`.
     fn change(from: &str, to: &str) -> Vec<(String, TakesEffect)> {
         assert!(SITE.contains(from), "{from}");
         let changed = changes(SITE, &SITE.replacen(from, to, 1));
-        changed.iter().map(|change| (change.to_string(), change.takes_effect)).collect()
+        changed.iter().map(|change| (told(change), change.takes_effect)).collect()
     }
 
     #[track_caller]

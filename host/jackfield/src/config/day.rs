@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jackfield_routing::{AgentProfile, Day, HOURS, Kind, Meant, Spread, Target, TargetKind, Worker, WrittenTarget};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::model::Site;
 use super::objects::each;
 use super::problem::{Problem, Problems, nearest_word};
-use super::section::{Notes, Section, Text, wrong_type};
+use super::section::{Notes, Section, Text, document, wrong_type};
 use super::{ConfigurationError, read};
 
 const MINUTE: u64 = 60;
@@ -30,11 +30,7 @@ pub fn load_day(path: &Path, site: &Site) -> Result<Day, ConfigurationError> {
 
 fn parse_day(path: &Path, text: &str, site: &Site) -> Result<Day, ConfigurationError> {
     let notes = Notes::default();
-    let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    for error in syntax_errors {
-        let span = error.span().unwrap_or(0..0);
-        notes.push(Problem::new(span, format!("not valid TOML: {}", error.message()), "here"));
-    }
+    let document = document(text, &notes);
     let mut root = Section::new(&notes, "the file", 0..0, document.get_ref());
     let mut workers = workers(site);
     let kinds = each(&mut root, &notes, "kind", "[[kind]]", |section| kind(section, &notes));
@@ -56,19 +52,8 @@ fn parse_day(path: &Path, text: &str, site: &Site) -> Result<Day, ConfigurationE
 fn workers(site: &Site) -> Vec<Worker> {
     let worker = |agent: &super::model::Agent| Worker {
         id: agent.id.get_ref().clone(),
-        profile: AgentProfile {
-            skills: agent
-                .skills
-                .iter()
-                .map(|(skill, level)| (skill.get_ref().clone(), i32::try_from(*level).unwrap_or(i32::MAX)))
-                .collect(),
-            groups: agent.groups.iter().map(|group| group.get_ref().clone()).collect(),
-        },
-        capacity: agent
-            .capacity
-            .iter()
-            .map(|(media, count)| (media.get_ref().clone(), u32::try_from(*count).unwrap_or(u32::MAX)))
-            .collect(),
+        profile: AgentProfile { skills: agent.levels(), groups: agent.group_names().collect() },
+        capacity: agent.capacities(),
         shifts: Vec::new(),
     };
     site.agents.iter().map(worker).collect()

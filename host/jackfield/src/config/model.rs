@@ -399,6 +399,25 @@ fn is_same(one: &Text, other: &Text) -> bool {
     one.get_ref() == other.get_ref()
 }
 
+impl Agent {
+    /// Skill and level, as target selection has them.
+    pub fn levels(&self) -> BTreeMap<String, i32> {
+        let level = |level: i64| i32::try_from(level).unwrap_or(i32::MAX);
+        self.skills.iter().map(|(skill, has)| (skill.get_ref().clone(), level(*has))).collect()
+    }
+
+    /// Names of the agent groups.
+    pub fn group_names(&self) -> impl Iterator<Item = String> {
+        self.groups.iter().map(|group| group.get_ref().clone())
+    }
+
+    /// Media type, and interactions at once.
+    pub fn capacities(&self) -> Vec<(String, u32)> {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.capacity.iter().map(|(media, most)| (media.get_ref().clone(), count(*most))).collect()
+    }
+}
+
 impl Queue {
     /// Whether `server` has it.
     pub fn is_on(&self, server: &str) -> bool {

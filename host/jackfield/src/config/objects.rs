@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jackfield_server::PropertyKind;
 use toml::Spanned;
-use toml::de::DeTable;
 
 use super::media::{Folders, media_server};
 use super::model::{
@@ -16,7 +15,7 @@ use super::model::{
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
-use super::section::{Notes, Section, Text, scalar_text, wrong_type};
+use super::section::{Notes, Section, Text, document, scalar_text, wrong_type};
 use super::values::{option_values, plugin_options};
 
 /// Largest skill level and capacity.
@@ -31,11 +30,7 @@ const LOCAL: &str = "127.0.0.1";
 
 /// Read every object of `text`. `path` is the file; paths in it are made relative to its folder.
 pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
-    let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    for error in syntax_errors {
-        let span = error.span().unwrap_or(0..0);
-        notes.push(Problem::new(span, format!("not valid TOML: {}", error.message()), "here"));
-    }
+    let document = document(text, notes);
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut root = Section::new(notes, "the file", 0..0, document.get_ref());
     let mut site = Site { path: path.to_owned(), text: text.to_owned(), ..Site::default() };

@@ -28,6 +28,16 @@ impl Notes {
     }
 }
 
+/// The tables of a text, as far as they can be read; what is no TOML is noted.
+pub fn document<'t>(text: &'t str, notes: &Notes) -> Spanned<DeTable<'t>> {
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in syntax_errors {
+        let span = error.span().unwrap_or(0..0);
+        notes.push(Problem::new(span, format!("not valid TOML: {}", error.message()), "here"));
+    }
+    document
+}
+
 /// One table being read.
 pub struct Section<'n, 't> {
     notes: &'n Notes,

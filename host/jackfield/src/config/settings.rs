@@ -81,14 +81,7 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
         agents: site
             .agents
             .iter()
-            .map(|agent| server::Agent {
-                id: agent.id.get_ref().clone(),
-                capacity: agent
-                    .capacity
-                    .iter()
-                    .map(|(media, count)| (media.get_ref().clone(), u32::try_from(*count).unwrap_or(u32::MAX)))
-                    .collect(),
-            })
+            .map(|agent| server::Agent { id: agent.id.get_ref().clone(), capacity: agent.capacities() })
             .collect(),
         places: texts(&site.places),
         custom_properties: site
@@ -155,12 +148,8 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
             .iter()
             .map(|agent| AgentSettings {
                 id: agent.id.get_ref().clone(),
-                skills: agent
-                    .skills
-                    .iter()
-                    .map(|(skill, level)| (skill.get_ref().clone(), i32::try_from(*level).unwrap_or(i32::MAX)))
-                    .collect(),
-                groups: agent.groups.iter().map(|group| group.get_ref().clone()).collect(),
+                skills: agent.levels(),
+                groups: agent.group_names().collect(),
             })
             .collect(),
         lists: site.lists.clone(),

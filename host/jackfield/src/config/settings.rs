@@ -153,6 +153,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
             })
             .collect(),
         lists: site.lists.clone(),
+        calendar: site.calendar.clone(),
         options: node_options(&application.options),
     }
 }

@@ -530,6 +530,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
             .map(|id| AgentSettings { id: id.into(), skills: Default::default(), groups: vec!["everyone".into()] })
             .into(),
         lists: Default::default(),
+        calendar: Default::default(),
         options: Options {
             poison_limit: 2,
             shutdown_grace: Duration::from_millis(300),

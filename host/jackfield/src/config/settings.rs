@@ -109,6 +109,7 @@ fn timers(options: &OptionValues) -> server::Timers {
         registration_timeout: duration("registration-timeout"),
         reclaim_window: duration("reclaim-window"),
         reclaim_window_at_start: duration("reclaim-window-at-start"),
+        reporting_window: duration("reporting-window"),
     }
 }
 
@@ -119,6 +120,8 @@ fn limits(options: &OptionValues) -> server::Limits {
         requests_in_flight: count("requests-in-flight"),
         events_waiting: count("events-waiting"),
         body_cache_bytes: count("body-cache"),
+        reporting_events: count("reporting-events"),
+        reporting_bytes: count("reporting-size"),
     }
 }
 

@@ -408,7 +408,7 @@ impl Site {
     /// Who reports that a session or an agent got an interaction, in order.
     pub async fn reporting(&self) -> (Client, mpsc::Receiver<Event>) {
         let (client, events) = self.client(ClientType::ReportingEngine).await;
-        let ask = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+        let ask = RequestStartReporting { interactions: true, agents: false, ..Default::default() };
         client.request(Ask::StartReporting(ask)).await.expect("reporting");
         (client, events)
     }

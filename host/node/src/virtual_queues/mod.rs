@@ -37,6 +37,7 @@ use jackfield_strategy::virtual_queue::wait_id;
 
 use self::keys::{From, Selected, Stage, Wait, first_of_each};
 pub use self::objects::{ObjectKind, Objects, ReportTargets};
+use crate::failures::HostError;
 use crate::link::LinkTask;
 use crate::reclaim::Phase;
 use crate::requests::{Purpose, key_values, request_key};
@@ -160,6 +161,12 @@ impl LinkTask {
                 }
             }
         }
+    }
+
+    /// Its session cannot go on after a start of the node.
+    pub(crate) fn wait_is_left_open(&mut self, waits: &Waits) {
+        self.wait_begins(Some(waits));
+        self.wait_ends(waits, Err(HostError::Cancelled.with("its session could not go on")), None);
     }
 
     /// The outcome of this request is told when the last event of a wait is with the server.

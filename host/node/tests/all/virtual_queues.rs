@@ -377,6 +377,21 @@ async fn a_wait_that_ended_while_the_node_was_dead_is_left_open_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_wait_of_a_session_that_cannot_go_on_is_ended_all_the_same() {
+    let mut scene = Scene::open().await;
+    let (node, journal) = scene.start().await;
+    scene.waiting(&node, "route", "").await;
+    scene.hears("EventQueued").await;
+    crash(node, journal).await;
+    scene.settings.strategies.clear();
+    scene.settings.links[0].strategies.clear();
+    let (node, _journal) = scene.start().await;
+    assert_eq!(in_short(&scene.hears("EventAbandoned").await), CANCELLED);
+    assert!(node.status().sessions.is_empty());
+    assert_eq!(scene.listener.all(&scene.site).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_lost_connections_nothing_is_heard_twice_and_nothing_is_missed() {
     let mut scene = Scene::open().await;
     let (node, _journal) = scene.start().await;

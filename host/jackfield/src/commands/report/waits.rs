@@ -157,7 +157,7 @@ impl Waits {
             "#P90",
             "#P99",
             &level,
-            "ABANDONED",
+            "WHY ABANDONED",
         ];
         let rows: Vec<Vec<String>> = self
             .queues

@@ -246,7 +246,12 @@ impl LinkTask {
 
     /// What is known of an agent's place.
     pub(crate) fn agent_is_at(&mut self, state: &AgentState) {
-        self.reports.places.insert(state.agent.clone(), state.place.clone());
+        match self.reports.places.get_mut(&state.agent) {
+            Some(place) => place.clone_from(&state.place),
+            None => {
+                self.reports.places.insert(state.agent.clone(), state.place.clone());
+            }
+        }
     }
 
     /// Of those who are logged in now; of others nothing is known any more.

@@ -10,8 +10,8 @@ use jackfield_plugins::Plugins;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
-    ClientType, EventReporting, KeyValueList, ReportingPosition, RequestDistributeEvent, RequestStartReporting,
-    RequestStopProcessing,
+    ClientType, EventReporting, KeyValueList, ReportingPosition, RequestAccept, RequestDistributeEvent,
+    RequestStartReporting, RequestStopProcessing, RequestSubmit,
 };
 use jackfield_server::Timers;
 use jackfield_strategy::Engine;
@@ -422,4 +422,55 @@ async fn over_lost_connections_nothing_is_heard_twice_and_nothing_is_missed() {
     finish(&node, &session).await;
     assert_eq!(scene.listener.all(&scene.site).await, []);
     drop(scene.listener.client);
+}
+
+/// Prints what a wait costs; `cargo test --workspace --test all virtual_queues::figures -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures"]
+async fn figures() {
+    const INTERACTIONS: usize = 900;
+    let (engine, plugins) = plugins(&["route_anyone"]).await;
+    let kinds = [
+        ("no virtual queue", None),
+        ("report-targets off", Some(ReportTargets::Off)),
+        ("report-targets selected", Some(ReportTargets::Selected)),
+        ("report-targets all", Some(ReportTargets::All)),
+        ("no virtual queue, again", None),
+    ];
+    for (name, report_targets) in kinds {
+        let timers = Timers { delivering_timeout: Duration::from_secs(60), ..Timers::default() };
+        let site = Site::open_with("email", &["route_anyone"], true, timers);
+        let mut settings = settings(&[&site], &["route_anyone"]);
+        if let Some(report_targets) = report_targets {
+            settings.options.report_targets = report_targets;
+            settings.strategies[0].parameters.insert("virtual-queue".into(), BILLING.into());
+        }
+        let (media, _events) = site.client(ClientType::MediaServer).await;
+        for number in 0..INTERACTIONS {
+            let submit = RequestSubmit {
+                media_type: "email".into(),
+                queue: "inbound.route_anyone".into(),
+                user_data: Some(KeyValueList::default().with("Subject", number.to_string())),
+                ..Default::default()
+            };
+            media.request(submit).await.expect("submitted");
+        }
+        let capacity = u32::try_from(INTERACTIONS).expect("a capacity");
+        let mut anna = Agent::log_in(&site, "anna", capacity).await;
+        let home = Home::new();
+        let began = std::time::Instant::now();
+        let (node, _journal) = home.start(settings, &engine, &plugins).await;
+        let mut accepting = Vec::with_capacity(INTERACTIONS);
+        for _ in 0..INTERACTIONS {
+            let (ticket_id, interaction_id) = anna.invited().await;
+            accepting.push(anna.client.send(RequestAccept { ticket_id, interaction_id }, "").await.expect("sent"));
+        }
+        for accepted in accepting {
+            accepted.await.expect("accepted");
+        }
+        until("all have ended", async || node.status().sessions.is_empty().then_some(())).await;
+        let took = began.elapsed().as_secs_f64();
+        let (each, requests) = (took * 1e6 / INTERACTIONS as f64, node.status().counters.requests);
+        println!("{name}: {each:.0} µs an interaction, {requests} requests of the node");
+    }
 }

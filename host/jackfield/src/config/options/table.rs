@@ -139,7 +139,8 @@ pub const OPTIONS: &[OptionDefinition] = &[
         "How long an interaction of another node of the cluster may wait in orchestration_system; then this node cleans it up in that one's place.",
     ),
     // As the router's option `report_targets` (reference page, *Virtual queue reporting*), which practitioners turn
-    // off for its load. Here it costs nothing where no virtual queue is named, and so it is on.
+    // off for its load. Here it costs nothing where no virtual queue is named; where one is, one change of the
+    // interaction, and another where it waits: beside the two events that are sent in any case. So it is on.
     OptionDefinition {
         owner: Application,
         section: "orchestration",

@@ -68,6 +68,8 @@ pub enum Command {
     Queues(Queues),
     /// Show the sessions of the running node, or, from its journal, those that have ended.
     Sessions(Sessions),
+    /// Explain why an interaction went where it went, or why it still waits.
+    Why(Why),
     /// Show what the journal holds of one session, turn by turn.
     Journal(JournalArguments),
     /// Run recorded sessions again, with no effect, and compare.
@@ -261,6 +263,21 @@ pub struct Queues {
     /// With --watch: time between two looks.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     pub interval: Duration,
+}
+
+/// `jackfield why`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The last decision of target selection about it, by the running node: who there was, who was left out by what, and who
+was chosen. A node remembers its last 4,096 decisions of each link; of those that lie far back, only who was chosen and why.
+
+Examples:
+  jackfield why 0000GaBNKN2Q0021
+  jackfield why 0000GaBNKN2Q0021 --json")]
+pub struct Why {
+    /// Id of the interaction.
+    #[arg(value_name = "INTERACTION")]
+    pub interaction: String,
 }
 
 /// `jackfield sessions`

@@ -278,6 +278,8 @@ mod tests {
             workbins: vec![],
             agents: vec![],
             places: vec![],
+            capacity: Default::default(),
+            contacts: Default::default(),
             custom_properties: vec![],
             timers: settings::Timers::default(),
             limits: settings::Limits::default(),

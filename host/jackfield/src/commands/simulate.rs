@@ -12,6 +12,8 @@ use crate::output::{self, Progress};
 
 /// Widest bar of the chart, in characters.
 const BAR: usize = 40;
+/// The same of what came in.
+const BAR_OF_TRAFFIC: usize = 12;
 
 /// Let it pass, and report.
 ///
@@ -44,6 +46,7 @@ fn add(to: &mut DayReport, more: DayReport) {
     for (kind, more) in to.kinds.iter_mut().zip(more.kinds) {
         kind.entered += more.entered;
         kind.abandoned += more.abandoned;
+        kind.moved += more.moved;
         kind.left += more.left;
         kind.within += more.within;
         kind.waits.extend(more.waits);
@@ -68,6 +71,7 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
             kind.entered.to_string(),
             kind.waits.len().to_string(),
             kind.abandoned.to_string(),
+            kind.moved.to_string(),
             kind.left.to_string(),
             time(kind.mean_wait()),
             time(kind.percentile(50)),
@@ -76,23 +80,39 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
             format!("{:.1} %", kind.service_level() * 100.0),
         ]
     });
-    let headings =
-        ["KIND", "#ENTERED", "#ANSWERED", "#GAVE UP", "#LEFT", "#MEAN", "#P50", "#P90", "#P99", "#SERVICE LEVEL"];
+    let headings = [
+        "KIND",
+        "#CAME",
+        "#ANSWERED",
+        "#GAVE UP",
+        "#MOVED",
+        "#LEFT",
+        "#MEAN",
+        "#P50",
+        "#P90",
+        "#P99",
+        "#SERVICE LEVEL",
+    ];
     output::line(output::table(&headings, rows))?;
     output::line("\nWho was there")?;
     let rows = report.workers.iter().map(|(id, worker)| {
         vec![id.clone(), worker.handled.to_string(), time(worker.there), format!("{:.1} %", worker.occupancy() * 100.0)]
     });
     output::line(output::table(&["AGENT", "#HANDLED", "#THERE", "#BUSY"], rows))?;
-    output::line("\nBy the hour: what came in, and its mean wait")?;
-    for line in chart(&report.kinds) {
+    output::line(format!("\nBy the hour: what came in, and how long it waited on average{}", on_average(days)))?;
+    for line in chart(&report.kinds, days) {
         output::line(line)?;
     }
     Ok(())
 }
 
-/// A line for each hour in which anything came, with a bar as long as the wait.
-fn chart(kinds: &[KindReport]) -> Vec<String> {
+fn on_average(days: u32) -> &'static str {
+    if days == 1 { "" } else { ", of each day" }
+}
+
+/// A line for each hour from the first to the last in which anything came: how many, and a bar as long as the mean wait;
+/// what nobody answered of it is said beside.
+fn chart(kinds: &[KindReport], days: u32) -> Vec<String> {
     let hours: Vec<(usize, usize, f64)> = (0..HOURS)
         .map(|hour| {
             let of_hour = kinds.iter().filter_map(|kind| kind.hours.get(hour));
@@ -101,13 +121,35 @@ fn chart(kinds: &[KindReport]) -> Vec<String> {
         .collect();
     let mean = |(_, answered, waits): (usize, usize, f64)| waits / answered.max(1) as f64;
     let longest = hours.iter().map(|hour| mean(*hour)).fold(0.0, f64::max);
+    let busiest = hours.iter().map(|hour| hour.0).max().unwrap_or(0).max(1);
+    let came = |hour: &(usize, usize, f64)| hour.0 > 0;
+    let (first, last) = (hours.iter().position(came), hours.iter().rposition(came));
+    let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
     let line = |(number, hour): (usize, &(usize, usize, f64))| {
         let wait = mean(*hour);
-        let length = if longest > 0.0 { (wait / longest * BAR as f64).round() as usize } else { 0 };
-        let unanswered = if hour.1 == 0 { "nobody answered".to_owned() } else { time(wait) };
-        format!("{number:02}:00 {:>6}  {} {unanswered}", hour.0, "█".repeat(length))
+        let length = if longest > 0.0 { wait / longest } else { 0.0 };
+        let traffic = bar(hour.0 as f64 / busiest as f64, BAR_OF_TRAFFIC);
+        let each = hour.0 as f64 / f64::from(days.max(1));
+        let unanswered = match (hour.0, hour.0 - hour.1.min(hour.0)) {
+            (0, _) => String::new(),
+            (all, unanswered) if all == unanswered => "nobody answered".to_owned(),
+            (_, 0) => time(wait),
+            (all, unanswered) => {
+                format!("{}, {:.0} % not answered", time(wait), 100.0 * unanswered as f64 / all as f64)
+            }
+        };
+        let line = format!("{number:02}:00 {each:>6.0} {traffic:<BAR_OF_TRAFFIC$} │{} {unanswered}", bar(length, BAR));
+        line.trim_end().to_owned()
     };
-    hours.iter().enumerate().filter(|(_, hour)| hour.0 > 0).map(line).collect()
+    hours.iter().enumerate().skip(first).take(last - first + 1).map(line).collect()
+}
+
+/// A bar of this part of so many characters, to an eighth of one.
+fn bar(part: f64, characters: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (part.clamp(0.0, 1.0) * characters as f64 * 8.0).round() as usize;
+    let rest = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
 /// Seconds for people.
@@ -130,6 +172,7 @@ fn as_json(report: &DayReport) -> Json {
             "entered": kind.entered,
             "answered": kind.waits.len(),
             "gaveUp": kind.abandoned,
+            "moved": kind.moved,
             "left": kind.left,
             "meanWait": kind.mean_wait(),
             "p50": kind.percentile(50),
@@ -162,15 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn the_chart_has_a_bar_for_each_hour_in_which_something_came() {
+    fn the_chart_has_a_bar_for_each_hour_from_the_first_in_which_something_came_to_the_last() {
         let mut kind = KindReport::default();
         kind.hours[8] = (2, 2, 20.0);
-        kind.hours[9] = (4, 4, 20.0);
-        kind.hours[10] = (1, 0, 0.0);
-        let lines = chart(&[kind]);
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0], format!("08:00      2  {} 10 s", "█".repeat(BAR)));
-        assert_eq!(lines[1], format!("09:00      4  {} 5.0 s", "█".repeat(BAR / 2)));
-        assert_eq!(lines[2], "10:00      1   nobody answered");
+        kind.hours[9] = (4, 3, 15.0);
+        kind.hours[11] = (1, 0, 0.0);
+        let lines = chart(&[kind], 1);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0], format!("08:00      2 {:<12} │{} 10 s", "█".repeat(6), "█".repeat(BAR)));
+        let half = "█".repeat(BAR / 2);
+        assert_eq!(lines[1], format!("09:00      4 {} │{half} 5.0 s, 25 % not answered", "█".repeat(12)));
+        assert_eq!(lines[2], format!("10:00      0 {:<12} │", ""));
+        assert_eq!(lines[3], format!("11:00      1 {:<12} │ nobody answered", "███"));
+        assert_eq!(bar(0.55, 2), "█▏");
     }
 }

@@ -11,8 +11,8 @@ use toml::Spanned;
 use super::calendar::{calendar, time_zone};
 use super::media::{Folders, media_server};
 use super::model::{
-    Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Plugin, Queue, QueueApplication, Server, Site,
-    Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
+    Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Place, Plugin, Queue, QueueApplication, Server,
+    Site, Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -66,7 +66,8 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.plugins = each(&mut root, notes, "plugin", "[[plugin]]", |section| plugin(section, notes));
     site.skills = each(&mut root, notes, "skill", "[[skill]]", named);
     site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", named);
-    site.places = each(&mut root, notes, "place", "[[place]]", named);
+    site.place_groups = each(&mut root, notes, "place-group", "[[place-group]]", named);
+    site.places = each(&mut root, notes, "place", "[[place]]", place);
     site.workbins = each(&mut root, notes, "workbin", "[[workbin]]", named);
     site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", media_type);
     site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
@@ -139,8 +140,9 @@ fn application(mut section: Section<'_, '_>, folder: &Path, notes: &Notes) -> Ap
 
 fn tenant(section: &mut Section<'_, '_>) -> Option<Tenant> {
     let name = section.required_text("name");
+    let capacity = section.integers("capacity", 0, LEVEL_MAX);
     let id = section.required_integer("id", 1, i64::from(u32::MAX))?;
-    Some(Tenant { name: name?, id_span: id.span(), id: u32::try_from(id.into_inner()).ok()? })
+    Some(Tenant { name: name?, id_span: id.span(), id: u32::try_from(id.into_inner()).ok()?, capacity })
 }
 
 fn switch(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Switch> {
@@ -360,6 +362,13 @@ fn plugin(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Plugin> {
 
 fn named(section: &mut Section<'_, '_>) -> Option<Text> {
     section.required_text("name")
+}
+
+fn place(section: &mut Section<'_, '_>) -> Option<Place> {
+    let name = section.required_text("name");
+    let groups = section.texts("groups");
+    let capacity = section.integers("capacity", 0, LEVEL_MAX);
+    Some(Place { name: name?, groups, capacity })
 }
 
 fn media_type(section: &mut Section<'_, '_>) -> Option<MediaType> {

@@ -27,7 +27,7 @@ use jackfield_link::{Client, Link, LinkError, LinkEvent, Reply};
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestCancelPull, RequestRegisterClient};
-use jackfield_routing::{RouteId, Selection};
+use jackfield_routing::RouteId;
 use jackfield_strategy::{SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
@@ -43,6 +43,7 @@ use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
 use crate::recording::{TURNS_WAITING, Way};
 use crate::requests::Purpose;
+use crate::selections::SharedSelection;
 use crate::services::Services;
 use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
@@ -133,7 +134,7 @@ pub(crate) struct LinkTask {
     /// Sessions that are to be gone by then, in that order.
     pub(crate) kills: VecDeque<(Instant, Arc<str>)>,
 
-    pub(crate) selection: Selection,
+    pub(crate) selection: SharedSelection,
     pub(crate) routes: HashMap<RouteId, Waiting>,
     pub(crate) deliveries: HashMap<String, Delivery>,
     pub(crate) agents: HashSet<String>,
@@ -179,7 +180,7 @@ impl LinkTask {
     ) -> Option<LinkTask> {
         let (link, events) = open(&shared, index)?;
         let configured = shared.live.subscribe();
-        let selection = Selection::new(configured.borrow().directory());
+        let selection = shared.selections.get(index)?.clone();
         Some(LinkTask {
             index,
             server: shared.settings.links.get(index)?.server.clone(),
@@ -326,7 +327,7 @@ impl LinkTask {
             Step::Configured => {
                 let live = self.configured.borrow_and_update().clone();
                 self.link.set_reconnect(live.reconnect());
-                self.selection.set_directory(self.now, live.directory());
+                self.selection().set_directory(self.now, live.directory());
             }
             Step::Stop(Stopping::Drain(grace)) => self.begin_shutdown(grace),
             Step::Stop(Stopping::Suspend(grace)) => self.begin_suspension(grace),
@@ -355,7 +356,7 @@ impl LinkTask {
     fn wake_at(&self) -> Option<Instant> {
         [
             self.deadlines.first().map(|(at, _)| *at),
-            self.selection.next_deadline(),
+            self.selection().next_deadline(),
             self.kills.front().map(|(at, _)| *at),
             self.go_on_at(),
             self.services.next(),
@@ -371,7 +372,7 @@ impl LinkTask {
 
     fn tick(&mut self) {
         self.expire();
-        self.selection.tick(self.now);
+        self.selection().tick(self.now);
         self.ask_services_again();
         self.give_up_waiting();
         self.open_again();

@@ -61,7 +61,7 @@ impl Core {
             server_name: self.settings.name.clone(),
             queues: queues.into_iter().map(|(queue, status)| QueueStatus { queue: queue.into(), ..status }).collect(),
             strategies: self.strategies.statuses(),
-            agents: self.agents.states(),
+            agents: self.agents.states(self.now.wall),
             clients,
             interactions: (self.views.len() + self.workbins.entries().count() + self.out.len()) as u64,
             health: "ok".into(),

@@ -37,6 +37,8 @@ pub fn site() -> Settings {
         workbins: vec![],
         agents: vec![],
         places: vec![],
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![],
         timers: Timers::default(),
         limits: Limits::default(),

@@ -201,17 +201,10 @@ impl Arrivals {
         let since = i64::try_from(self.last).unwrap_or(0);
         #[allow(clippy::expect_used, reason = "it is one of ours")]
         let expression = SkillExpression::parse(&text).expect("an expression");
-        let submit = Submit {
-            route,
-            link: LinkId(0),
-            interaction: format!("{:016}", self.last),
-            media_type: MEDIA.to_owned(),
-            priority,
-            since,
-            targets: vec![Target::new(TargetKind::Skill, text)],
-            deadline: None,
-            deliver: true,
-        };
+        let targets = vec![Target::new(TargetKind::Skill, text)];
+        let interaction = format!("{:016}", self.last);
+        let submit =
+            Submit { priority, since, ..Submit::new(route, LinkId(0), interaction, MEDIA.to_owned(), targets) };
         (submit, Waiting { route, order: (Reverse(priority), since), expression })
     }
 }
@@ -241,5 +234,5 @@ fn skill(chance: &mut StdRng) -> String {
 
 fn state(id: &str, ready: bool, ready_since: i64) -> AgentState {
     let media = MediaState { media_type: MEDIA.to_owned(), ready, capacity: 1, busy: 0, ready_since };
-    AgentState { agent: id.to_owned(), place: String::new(), media: vec![media] }
+    AgentState { agent: id.to_owned(), media: vec![media], ..AgentState::default() }
 }

@@ -55,6 +55,8 @@ pub(crate) enum Purpose {
     Leave { session: Option<Arc<str>>, interaction: String, how: Leaving },
     /// What is in `orchestration_system` (`clean_up`).
     CleanUp(Asked),
+    /// How many wait in queues (`targets`).
+    QueueLengths,
 }
 
 /// What a strategy's request becomes once it is answered well.

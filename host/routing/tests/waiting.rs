@@ -147,9 +147,9 @@ fn a_timeout_says_whether_anybody_was_logged_in() {
 fn statistics_are_those_of_the_agents_and_of_what_waits() {
     let now = Instant::now();
     let mut selection = Selection::new(directory());
-    let value = |selection: &Selection, now, object: &str, name: &str| selection.statistic(now, LINK, object, name);
-    assert_eq!(value(&selection, now, "all@.GA", "StatAgentsLoggedIn"), Some(0));
-    assert_eq!(value(&selection, now, "all@.GA", "StatAgentLoading"), None, "there is nobody to tell it from");
+    let value = |selection: &mut Selection, now, object: &str, name: &str| selection.statistic(now, LINK, object, name);
+    assert_eq!(value(&mut selection, now, "all@.GA", "StatAgentsLoggedIn"), Some(0));
+    assert_eq!(value(&mut selection, now, "all@.GA", "StatAgentLoading"), None, "there is nobody to tell it from");
     let activity = Activity { at: 100_000, logged_in_at: 0, busy: 25_000, answered: 5, completed: 4, handling: 40_000 };
     let anna = AgentState { activity, ..state("anna", true, 2, 1, 90_000) };
     selection.agents(now, LINK, &[anna, state("boris", false, 1, 0, 0)]);
@@ -168,15 +168,15 @@ fn statistics_are_those_of_the_agents_and_of_what_waits() {
         ("StatLoadBalance", 33),
     ];
     for (name, expected) in numbers {
-        assert_eq!(value(&selection, now, "all@.GA", name), Some(expected), "{name}");
+        assert_eq!(value(&mut selection, now, "all@.GA", name), Some(expected), "{name}");
         assert!(find_statistic(name).is_some_and(|statistic| !statistic.text.is_empty()));
     }
-    assert_eq!(value(&selection, now, "anna@.A", "StatAgentOccupancy"), Some(25));
+    assert_eq!(value(&mut selection, now, "anna@.A", "StatAgentOccupancy"), Some(25));
     let later = now + 100 * SECOND;
-    assert_eq!(value(&selection, later, "anna@.A", "StatAgentOccupancy"), Some(62), "125 s of 200");
-    assert_eq!(value(&selection, later, "First Floor@.GP", "StatTimeInReadyState"), Some(110));
+    assert_eq!(value(&mut selection, later, "anna@.A", "StatAgentOccupancy"), Some(62), "125 s of 200");
+    assert_eq!(value(&mut selection, later, "First Floor@.GP", "StatTimeInReadyState"), Some(110));
     for (object, name) in [("all@.GA", "StatMood"), ("nobody@.GA", "StatAgentsTotal"), ("all@", "StatAgentsTotal")] {
-        assert_eq!(value(&selection, now, object, name), None, "{object} {name}");
+        assert_eq!(value(&mut selection, now, object, name), None, "{object} {name}");
     }
     // Two take the room there is, and three wait.
     let fill = Submit { virtual_queue: Some("bills".into()), ..submit(0, 0, 0, &all()) };
@@ -186,17 +186,17 @@ fn statistics_are_those_of_the_agents_and_of_what_waits() {
     }
     assert_eq!(assigned(&mut selection).len(), 1);
     for object in ["all@.GA", "bills"] {
-        assert_eq!(value(&selection, now, object, "StatCallsInQueue"), Some(3), "{object}");
+        assert_eq!(value(&mut selection, now, object, "StatCallsInQueue"), Some(3), "{object}");
         // 10 s each, by three at a time, and three before it.
-        assert_eq!(value(&selection, now, object, "StatExpectedWaitingTime"), Some(13), "{object}");
+        assert_eq!(value(&mut selection, now, object, "StatExpectedWaitingTime"), Some(13), "{object}");
     }
     selection.delivered(now, RouteId(1));
-    assert_eq!(value(&selection, now, "bills", "StatCallsAnswered"), Some(1));
+    assert_eq!(value(&mut selection, now, "bills", "StatCallsAnswered"), Some(1));
     let standing = selection.standing(now, RouteId(4)).expect("it waits");
     assert_eq!((standing.position, standing.expected), (2, Some(Duration::from_millis(6_666))));
-    assert_eq!(value(&selection, now, "overflow@.Q", "StatCallsInQueue"), None, "nobody has told");
+    assert_eq!(value(&mut selection, now, "overflow@.Q", "StatCallsInQueue"), None, "nobody has told");
     selection.queue_length(LINK, "overflow", 7);
-    assert_eq!(value(&selection, now, "overflow@.Q", "StatCallsInQueue"), Some(7));
+    assert_eq!(value(&mut selection, now, "overflow@.Q", "StatCallsInQueue"), Some(7));
 }
 
 #[test]
@@ -242,4 +242,25 @@ fn a_decision_is_explained_as_it_was_made_and_a_wait_as_it_is() {
     selection.put_back(now, RouteId(2), Some(now + SECOND));
     assert_eq!(verdicts(&selection, "interaction-2").1[0], name("carol", Verdict::LeftOut));
     assert_eq!(selection.why(now, LINK, "interaction-9"), None);
+}
+
+#[test]
+fn whom_the_server_refuses_is_offered_nothing_until_the_next_report() {
+    let now = Instant::now();
+    let mut selection = Selection::new(directory());
+    selection.agent(now, LINK, &state("anna", true, 1, 0, 0));
+    for route in 1..=2 {
+        selection.submit(now, submit(route, 0, 0, &all())).expect("a submit");
+    }
+    assert_eq!(assigned(&mut selection), [(1, "anna".to_owned())]);
+    selection.refused(now, RouteId(1));
+    assert_eq!(outputs(&mut selection), [], "neither it nor the next");
+    let why = selection.why(now, LINK, "interaction-1").expect("it waits");
+    assert_eq!(why.candidates[0].verdict, Verdict::NoCapacity);
+    // The other router's interaction is reported, and then its end.
+    selection.agent(now, LINK, &state("anna", true, 1, 1, 0));
+    assert_eq!(outputs(&mut selection), []);
+    selection.agent(now, LINK, &state("anna", true, 1, 0, 0));
+    assert_eq!(assigned(&mut selection), [(1, "anna".to_owned())], "in its old place");
+    assert_eq!(selection.next_deadline(), None, "nothing waits for a clock");
 }

@@ -308,7 +308,7 @@ mod tests {
         assert_ne!(client.registration().incarnation, incarnation);
         assert_eq!(server.health(), Health::Ok);
         assert!(matches!(client.request_once(submit(), "second").await, Ok(EventMessage::Ack(_))));
-        let status = client.request(RequestMessage::ServerStatus(RequestServerStatus {})).await;
+        let status = client.request(RequestMessage::ServerStatus(RequestServerStatus::default())).await;
         assert!(matches!(status, Ok(EventMessage::ServerStatus(EventServerStatus { interactions: 2, .. }))));
         server.shutdown().await;
     }

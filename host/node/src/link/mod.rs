@@ -48,7 +48,7 @@ use crate::services::Services;
 use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
 use crate::status::{SessionState, ShutdownReport};
-use crate::targets::{Delivery, Waiting};
+use crate::targets::{Delivery, QueueLengths, Waiting};
 
 /// How long a shutdown waits, after the grace time, for the server to take back what was left.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -138,6 +138,7 @@ pub(crate) struct LinkTask {
     pub(crate) routes: HashMap<RouteId, Waiting>,
     pub(crate) deliveries: HashMap<String, Delivery>,
     pub(crate) agents: HashSet<String>,
+    pub(crate) queue_lengths: QueueLengths,
     pub(crate) last_route: u64,
     pub(crate) attempts: u64,
     /// Interactions that a request whose time is over may still send away: nothing more is asked about them
@@ -218,6 +219,7 @@ impl LinkTask {
             routes: HashMap::new(),
             deliveries: HashMap::new(),
             agents: HashSet::new(),
+            queue_lengths: QueueLengths::default(),
             last_route: 0,
             attempts: 0,
             late: HashSet::new(),
@@ -361,6 +363,7 @@ impl LinkTask {
             self.go_on_at(),
             self.services.next(),
             self.clean_up_at(),
+            self.queue_lengths_at(),
             self.link_waits_until(),
             self.open_again_at,
             self.stopping,
@@ -373,6 +376,7 @@ impl LinkTask {
     fn tick(&mut self) {
         self.expire();
         self.selection().tick(self.now);
+        self.ask_queue_lengths();
         self.ask_services_again();
         self.give_up_waiting();
         self.open_again();

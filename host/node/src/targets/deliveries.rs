@@ -19,8 +19,7 @@ use crate::link::LinkTask;
 use crate::requests::{Purpose, failure, request_key};
 use crate::shared::count;
 
-/// How long an agent is left out whom the server did not let be invited: what we know of that agent is
-/// behind, and a report is on its way.
+/// How long an agent is left out of whom the server says that there is nobody to be invited.
 const REFUSED_REST: Duration = Duration::from_secs(1);
 
 impl LinkTask {
@@ -93,23 +92,22 @@ impl LinkTask {
             Ok(Answer::Ack(_)) => return,
             Ok(_) => failure(LinkError::Protocol("the answer to a delivery is no acknowledgement".into())),
             Err(error) => {
-                let not_there = matches!(
-                    error.code(),
-                    Some(
-                        ErrorCode::AgentNotReady
-                            | ErrorCode::AgentAtCapacity
-                            | ErrorCode::AgentNotLoggedIn
-                            | ErrorCode::UnknownAgent
-                            | ErrorCode::UnknownPlace
-                    )
-                );
-                if not_there
-                    && let Some(Delivery { kind: Kind::Selected { route, .. }, .. }) = self.deliveries.get(&interaction)
-                {
+                if let Some(Delivery { kind: Kind::Selected { route, .. }, .. }) = self.deliveries.get(&interaction) {
                     let route = *route;
-                    self.end_delivery(&interaction);
-                    self.selection().put_back(self.now, route, Some(self.now + REFUSED_REST));
-                    return;
+                    match error.code() {
+                        // Somebody else was faster; what the agent takes next is reported.
+                        Some(ErrorCode::AgentAtCapacity | ErrorCode::AgentNotReady) => {
+                            self.end_delivery(&interaction);
+                            self.selection().refused(self.now, route);
+                            return;
+                        }
+                        Some(ErrorCode::AgentNotLoggedIn | ErrorCode::UnknownAgent | ErrorCode::UnknownPlace) => {
+                            self.end_delivery(&interaction);
+                            self.selection().put_back(self.now, route, Some(self.now + REFUSED_REST));
+                            return;
+                        }
+                        _ => {}
+                    }
                 }
                 failure(error)
             }

@@ -5,10 +5,12 @@
 //! the interaction is taken back by its id within the server's first-refusal window and waits on,
 //! with its age. The session sees nothing but a longer wait.
 //!
-//! Its parts: submits and their ends (`submits`), deliveries (`deliveries`), what is heard of agents (`agents`).
+//! Its parts: submits and their ends (`submits`), deliveries (`deliveries`), what is heard of agents
+//! (`agents`), and how many wait in queues (`queues`).
 
 mod agents;
 mod deliveries;
+mod queues;
 mod submits;
 
 use std::sync::{Arc, MutexGuard};
@@ -17,6 +19,7 @@ use jackfield_protocol::v1::DeliveryResult;
 use jackfield_routing::{Assigned, LinkId, Output, RouteId, Selection};
 use jackfield_strategy::contract::{Destination, Outcome, RouteRequest, Routed};
 
+pub(crate) use self::queues::QueueLengths;
 pub(crate) use self::submits::{into, resting_places, resting_step};
 use crate::failures::HostError;
 use crate::link::LinkTask;
@@ -104,6 +107,7 @@ impl LinkTask {
     /// The link is down: nothing that waits on it, or is on its way, is known any more.
     pub(crate) fn forget_targets(&mut self) {
         self.deliveries.clear();
+        self.queue_lengths = QueueLengths::default();
         self.selection().link_down(self.link_id());
         self.selected();
     }

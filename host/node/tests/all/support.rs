@@ -345,7 +345,7 @@ impl Site {
 
     pub async fn queue(&self, name: &str) -> QueueStatus {
         let (client, _events) = self.client(ClientType::ReportingEngine).await;
-        match client.request(Ask::ServerStatus(RequestServerStatus {})).await {
+        match client.request(Ask::ServerStatus(RequestServerStatus::default())).await {
             Ok(Event::ServerStatus(status)) => {
                 status.queues.into_iter().find(|queue| queue.queue == name).unwrap_or_default()
             }

@@ -142,3 +142,28 @@ async fn a_strategy_is_told_who_handled_the_contact_last() {
     tell(&node, &second, "widen", "anna@.A|60000|everyone@.GA").await;
     assert_eq!(anna.accept().await, interaction);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_takes_only_while_it_is_short_enough() {
+    let site = Site::open("email", &["obeys"], true);
+    let node = node(settings(&[&site], &["obeys"])).await;
+    for (done, poison) in [(1, 0), (1, 1)] {
+        let interaction = site.submit("obeys").await;
+        let session = session(&node, &interaction).await;
+        tell(&node, &session, "route-to", "{StatCallsInQueue<1}done@.Q,{StatCallsInQueue<1}poison@.Q").await;
+        site.waiting("done", done).await;
+        site.waiting("poison", poison).await;
+        // What is in it now is told with the next answer.
+        if poison == 0 {
+            let interaction = site.submit("obeys").await;
+            let session = watching(&node, &interaction).await;
+            until("it is known", async || {
+                tell(&node, &session, "statistic", "done@.Q StatCallsInQueue").await;
+                let seen = site.data(&interaction).await;
+                format!("{seen:?}").contains("StatCallsInQueue Some(1)").then_some(())
+            })
+            .await;
+        }
+    }
+    assert_eq!(node.status().counters.failed, 0);
+}

@@ -67,6 +67,7 @@ impl Lane {
             seat.capacity = state.capacity;
             seat.busy = state.busy;
             seat.ready_since = state.ready_since;
+            seat.behind = false;
         });
         if moved {
             self.sits_elsewhere(agent, directory);
@@ -91,6 +92,11 @@ impl Lane {
 
     pub(crate) fn release(&mut self, agent: AgentNumber) {
         self.seats.change(agent, |seat| seat.reserved = seat.reserved.saturating_sub(1));
+    }
+
+    /// What is known of the agent is behind, until the next report.
+    pub(crate) fn is_behind(&mut self, agent: AgentNumber) {
+        self.seats.change(agent, |seat| seat.behind = true);
     }
 
     /// Which targets mean an agent by the place may have changed.

@@ -23,6 +23,8 @@ pub(crate) struct Seat {
     pub(crate) ready_since: i64,
     /// Assigned by us and not yet part of `busy`.
     pub(crate) reserved: u32,
+    /// The server knows better than what is said here: its next report is waited for.
+    pub(crate) behind: bool,
 }
 
 impl Seat {
@@ -31,7 +33,7 @@ impl Seat {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.load() < u64::from(self.capacity)
+        !self.behind && self.load() < u64::from(self.capacity)
     }
 
     pub(crate) fn is_free(&self) -> bool {

@@ -15,7 +15,7 @@ mod submits;
 mod time;
 mod why;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,6 +54,8 @@ pub struct Selection {
     virtual_queues: HashMap<OfLink, VirtualQueue>,
     /// Interactions that wait in an interaction queue, where that was told.
     queues: HashMap<OfLink, u64>,
+    /// Those that somebody wants to know it of.
+    wanted_queues: BTreeSet<OfLink>,
     timers: BTreeMap<(Instant, u64), Timer>,
     /// Lanes of which what hangs on thresholds will be looked at again.
     look_again: HashSet<LaneKey>,

@@ -17,6 +17,9 @@ use crate::target_text::WrittenTarget;
 /// Virtual queues of one link that are remembered; strategies name them as they like.
 const VIRTUAL_QUEUES: usize = 4_096;
 
+/// Interaction queues of one link whose lengths are wanted.
+const QUEUES_WANTED: usize = 256;
+
 /// What is remembered of a virtual queue.
 #[derive(Debug)]
 pub(super) struct VirtualQueue {
@@ -163,7 +166,7 @@ impl Selection {
     /// A statistic, over all media: of an object that is written as a target is (`Billing@.GA`), or of a virtual queue by
     /// its name. Times in seconds, shares in percent. None: there is no such object or statistic, or nothing to tell it
     /// from.
-    pub fn statistic(&self, now: Instant, link: LinkId, object: &str, name: &str) -> Option<i64> {
+    pub fn statistic(&mut self, now: Instant, link: LinkId, object: &str, name: &str) -> Option<i64> {
         let value = statistic::find(name)?.value;
         let known = Outlook { selection: self, now, link, media_type: None };
         if let Some(seen) = known.of_virtual_queue(object) {
@@ -172,9 +175,26 @@ impl Selection {
         let mut targets = WrittenTarget::parse_list(object).ok()?.into_iter();
         let (Some(target), None) = (targets.next(), targets.next()) else { return None };
         let target = Target::from(target);
+        if target.kind == TargetKind::Queue {
+            self.want_queue(link, &target.name);
+        }
+        let known = Outlook { selection: self, now, link, media_type: None };
         let here = super::agents::Here { selection: self, link };
         Targets::understand(vec![target.clone()], &self.directory, &here).ok()?;
         value(&known.of_target(&target))
+    }
+
+    /// From now on somebody wants to know how many wait there.
+    pub(super) fn want_queue(&mut self, link: LinkId, queue: &str) {
+        let of_link = self.wanted_queues.iter().filter(|(of, _)| *of == link).count();
+        if of_link < QUEUES_WANTED {
+            self.wanted_queues.insert((link, queue.into()));
+        }
+    }
+
+    /// Interaction queues of which [`queue_length`](Selection::queue_length) is to be told again and again.
+    pub fn wanted_queues(&self, link: LinkId) -> impl Iterator<Item = &str> {
+        self.wanted_queues.iter().filter(move |(of, _)| *of == link).map(|(_, queue)| &**queue)
     }
 
     /// How many interactions wait in an interaction queue.

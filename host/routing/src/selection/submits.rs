@@ -9,10 +9,11 @@ use super::agents::Here;
 use super::asked::{CancelError, LinkId, Output, RouteId, Submit, SubmitError};
 use super::time::{Timer, TimerKey};
 use super::{LaneKey, OfLink, Selection};
-use crate::choice::{Aging, Choice, STEPS_PER_SUBMIT};
+use crate::choice::{Aging, Choice, Order, STEPS_PER_SUBMIT};
 use crate::directory::AgentNumber;
 use crate::lane::{InLine, PoolId};
-use crate::target::{TARGETS_PER_SUBMIT, Target, TargetError, Targets};
+use crate::statistic::Of;
+use crate::target::{TARGETS_PER_SUBMIT, Target, TargetError, TargetKind, Targets};
 
 #[derive(Debug)]
 pub(super) struct Route {
@@ -111,6 +112,13 @@ impl Selection {
         }
         let widens = later.front().map(|(at, _)| *at).map(|at| self.start_timer(at, Timer::Widens(id)));
         let deadline = submit.deadline.map(|at| self.start_timer(at, Timer::Deadline(id)));
+        let compares = submit.choice.order != Order::Any && submit.choice.statistic.of == Of::Waiting;
+        for targets in std::iter::once(&targets).chain(later.iter().map(|(_, targets)| targets)) {
+            let queues = targets.given().iter().filter(|target| target.kind == TargetKind::Queue);
+            for queue in queues.filter(|queue| compares || queue.threshold.is_some()) {
+                self.want_queue(link, &queue.name);
+            }
+        }
         self.sequence += 1;
         let line = (Reverse(priority), submit.since, self.sequence);
         let virtual_queue = submit.virtual_queue.map(|name| self.enter_queue(link, &name, &targets));
@@ -236,6 +244,19 @@ impl Selection {
         self.fill(now, &key, agent);
         self.place(now, id);
         self.time_out_if_due(now, id);
+    }
+
+    /// The server did not let the agent be invited, because the agent is not ready, or has no room: what is known here is
+    /// behind. It waits again, and nothing is offered to that agent until the next report. (A report that the server
+    /// made before it refused, and that comes later, costs one more refusal.)
+    pub fn refused(&mut self, now: Instant, id: RouteId) {
+        if let Some(Route { state: State::Assigned(agent), lane, .. }) = self.routes.get(&id) {
+            let agent = *agent;
+            if let Some(lane) = self.lanes.get_mut(lane) {
+                lane.is_behind(agent);
+            }
+            self.put_back(now, id, None);
+        }
     }
 
     // ---- ends ----

@@ -288,6 +288,9 @@ impl Selection {
             (None, _) => (Verdict::NotMeant, self.lacks(decision, agent)),
             (Some(_), None) => (Verdict::NotLoggedIn, String::new()),
             (Some(_), Some(seat)) if !seat.ready => (Verdict::NotReady, String::new()),
+            (Some(_), Some(seat)) if seat.behind => {
+                (Verdict::NoCapacity, "as the server said when it refused; its next report is waited for".to_owned())
+            }
             (Some(_), Some(seat)) if !seat.has_room() => (Verdict::NoCapacity, String::new()),
             (Some(_), _) if left_out(agent) => (Verdict::LeftOut, "did not take it a short time ago".to_owned()),
             (Some(target), _) if !holds(&target) => {

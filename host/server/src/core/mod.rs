@@ -391,7 +391,7 @@ impl Core {
             RequestMessage::ThirdServerAnswer(request) => self.service_answered(client, request),
             RequestMessage::StartReporting(request) => self.start_reporting(client, reference_id, request),
             RequestMessage::DistributeEvent(request) => self.distribute_event(client, request),
-            RequestMessage::ServerStatus(_) => Ok(Reply::Now(EventMessage::ServerStatus(self.status()))),
+            RequestMessage::ServerStatus(request) => self.server_status(&request),
         }
     }
 

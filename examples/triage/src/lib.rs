@@ -1,11 +1,11 @@
 //! E-mail triage by subject, sender and language.
 //!
 //! Spam and automatic mail is stopped. Mail in a language nobody speaks goes to a queue for it; mail
-//! about nothing in particular goes to the general queue. The rest is routed: first to somebody good
-//! at the topic, after a while to anybody of the topic's group, and at last to the overflow queue.
+//! about nothing in particular goes to the general queue. The rest is routed: for a short time only to
+//! the agent who handled this contact last, where there is one; then to somebody good at the topic, after a while to anybody of the topic's group, and at last to the overflow queue.
 //! Senders of a domain on the list `vip`, item `domains`, are served before others.
 //!
-//! Parameters: `expert-seconds` (20), `group-seconds` (40), `general-queue` (`email.general`),
+//! Parameters: `last-agent-seconds` (10), `expert-seconds` (20), `group-seconds` (40), `general-queue` (`email.general`),
 //! `foreign-queue` (`email.foreign`), `overflow-queue` (`email.overflow`).
 
 mod rules;
@@ -69,10 +69,12 @@ fn route(session: &mut Session, email: &Interaction, topic: Option<Topic>, langu
     ];
     session.attach_virtual_queue(email, &virtual_queue, reporting)?;
 
-    let stages = [
+    let last = email.last_agent.as_ref();
+    let last = last.map(|last| (Target::agent(&last.agent), session.parameter_or("last-agent-seconds", 10)));
+    let stages = last.into_iter().chain([
         (Target::skill(&expression), session.parameter_or("expert-seconds", 20)),
         (Target::agent_group(group), session.parameter_or("group-seconds", 40)),
-    ];
+    ]);
     for (target, seconds) in stages {
         let name = target.name.clone();
         let route = session.route(email).to(target).priority(priority).virtual_queue(&virtual_queue);
@@ -140,6 +142,17 @@ mod tests {
         assert_eq!(host.targets(), [["Orders >= 5"], ["Orders"]]);
         assert_eq!(host.elapsed(), 12_000);
         assert_eq!(host.placed(), ["later"]);
+    }
+
+    #[test]
+    fn who_handled_the_contact_last_is_asked_first() {
+        let again =
+            testing::email().with("FromAddress", "ann@example.net").with("Subject", "Order").last_agent("a7", 60_000);
+        let host = Script::new(again.build());
+        host.parameter("last-agent-seconds", "3").route(Route::Nobody).route(Route::Agent("a2".into(), 1));
+        assert_eq!(host.run_rebuilt(Triage::run), Ok(()));
+        assert_eq!(host.targets(), [["a7"], ["Orders >= 5"]]);
+        assert_eq!(host.elapsed(), 3_001);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use jackfield_protocol::limits::REQUESTS_PER_FRAME;
 use jackfield_protocol::v1::event::Message as Told;
 use jackfield_protocol::v1::key_value::Value;
 use jackfield_protocol::v1::{
-    ClientFrame, ClientType, Event, Interaction, KeyValueList, Request, RequestRegisterClient, RequestStartReporting,
-    ServerFrame,
+    ClientFrame, ClientType, Event, Interaction, KeyValueList, LastAgent, Request, RequestRegisterClient,
+    RequestStartReporting, ServerFrame,
 };
 use jackfield_server::machine::{Machine, Now, Say, Step};
 use jackfield_server::store::{Answer, Entry, Reader, StoreError};
@@ -210,6 +210,8 @@ fn settings() -> Arc<Settings> {
         workbins: vec!["drafts".into()],
         agents: Vec::new(),
         places: Vec::new(),
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: Vec::new(),
         timers: Timers::default(),
         limits: Limits::default(),
@@ -230,6 +232,10 @@ impl Reader for Nothing {
 
     fn answer(&mut self, _idempotency_key: &str) -> Result<Option<Answer>, StoreError> {
         Ok(None)
+    }
+
+    fn last_agents(&mut self, contacts: &[&str]) -> Result<Vec<Option<LastAgent>>, StoreError> {
+        Ok(vec![None; contacts.len()])
     }
 }
 

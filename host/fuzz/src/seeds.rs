@@ -174,8 +174,8 @@ fn frames() -> Vec<Seed> {
             }),
         ),
         (ROUTER, Ask::CancelPull(RequestCancelPull { pull_reference_id: ROUTER })),
-        (4, Ask::ServerStatus(RequestServerStatus {})),
-        (0, Ask::ServerStatus(RequestServerStatus {})),
+        (4, Ask::ServerStatus(RequestServerStatus::default())),
+        (0, Ask::ServerStatus(RequestServerStatus::default())),
     ];
     let events = [
         event::Message::Ack(EventAck { interaction_id: id() }),

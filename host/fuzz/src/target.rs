@@ -104,16 +104,6 @@ fn submit(target: Target) -> Result<(), SubmitError> {
         groups: BTreeSet::from(["Everybody".into()]),
     };
     let mut selection = Selection::new(Directory::from_iter([("kim".to_owned(), profile)]));
-    let submit = Submit {
-        route: RouteId(1),
-        link: LinkId(0),
-        interaction: "i".into(),
-        media_type: "email".into(),
-        priority: 0,
-        since: 0,
-        targets: vec![target],
-        deadline: None,
-        deliver: true,
-    };
+    let submit = Submit::new(RouteId(1), LinkId(0), "i".into(), "email".into(), vec![target]);
     selection.submit(Instant::now(), submit)
 }

@@ -234,6 +234,8 @@ fn settings(views: &[(&str, &str, &str)]) -> Settings {
         workbins: Vec::new(),
         agents: Vec::new(),
         places: Vec::new(),
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![property("subject", PropertyKind::Text), property("age", PropertyKind::Integer)],
         timers: Timers::default(),
         limits: Limits::default(),

@@ -70,6 +70,8 @@ pub enum Command {
     Report(Report),
     /// Show the sessions of the running node, or, from its journal, those that have ended.
     Sessions(Sessions),
+    /// Explain why an interaction went where it went, or why it still waits.
+    Why(Why),
     /// Show what the journal holds of one session, turn by turn.
     Journal(JournalArguments),
     /// Run recorded sessions again, with no effect, and compare.
@@ -328,6 +330,21 @@ pub struct ReportDay {
     /// Time zone of days and hours, such as Europe/Vienna; UTC when none is named.
     #[arg(long, value_name = "ZONE")]
     pub zone: Option<String>,
+}
+
+/// `jackfield why`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The last decision of target selection about it, by the running node: who there was, who was left out by what, and who
+was chosen. A node remembers its last 4,096 decisions of each link; of those that lie far back, only who was chosen and why.
+
+Examples:
+  jackfield why 0000GaBNKN2Q0021
+  jackfield why 0000GaBNKN2Q0021 --json")]
+pub struct Why {
+    /// Id of the interaction.
+    #[arg(value_name = "INTERACTION")]
+    pub interaction: String,
 }
 
 /// `jackfield sessions`

@@ -43,6 +43,13 @@ const SOCKET_PATH_BYTES: usize = 107;
 pub enum Question {
     /// Links, pulls, sessions, counters.
     Status,
+    /// Why target selection decided so about an interaction; null when nothing is remembered of it.
+    Why {
+        /// Its id.
+        interaction: String,
+    },
+    /// What the last decisions of target selection came to.
+    Decisions,
     /// Plugins, and the files of their folder.
     Plugins,
     /// Something is to become of a plugin; answered like `Plugins`, or with what is in the way.

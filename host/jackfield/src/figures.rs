@@ -3,7 +3,9 @@
 /// Hours of a day.
 pub const HOURS: usize = 24;
 /// Widest bar of the chart, in characters.
-pub const BAR: usize = 40;
+const BAR: usize = 40;
+/// The same of what came in.
+const BAR_OF_TRAFFIC: usize = 12;
 
 /// The value below which `percent` of the ascending `values` lie; none for no values.
 pub fn percentile(values: &[i64], percent: usize) -> Option<i64> {
@@ -36,16 +38,40 @@ impl Hour {
     }
 }
 
-/// A line for each hour in which anything came, with a bar as long as its mean wait.
-pub fn chart(hours: &[Hour; HOURS]) -> Vec<String> {
+/// A line for each hour from the first to the last in which anything came: how many on each of so many days, and a bar as
+/// long as the mean wait; what nobody answered of it is said beside.
+pub fn chart(hours: &[Hour; HOURS], days: u32) -> Vec<String> {
     let longest = hours.iter().map(Hour::mean_wait).fold(0.0, f64::max);
+    let busiest = hours.iter().map(|hour| hour.entered).max().unwrap_or(0).max(1);
+    let came = |hour: &Hour| hour.entered > 0;
+    let (Some(first), Some(last)) = (hours.iter().position(came), hours.iter().rposition(came)) else {
+        return Vec::new();
+    };
     let line = |(number, hour): (usize, &Hour)| {
         let wait = hour.mean_wait();
-        let length = if longest > 0.0 { (wait / longest * BAR as f64).round() as usize } else { 0 };
-        let unanswered = if hour.answered == 0 { "nobody answered".to_owned() } else { seconds(wait) };
-        format!("{number:02}:00 {:>6}  {} {unanswered}", hour.entered, "█".repeat(length))
+        let length = if longest > 0.0 { wait / longest } else { 0.0 };
+        let traffic = bar(hour.entered as f64 / busiest as f64, BAR_OF_TRAFFIC);
+        let each = hour.entered as f64 / f64::from(days.max(1));
+        let unanswered = match (hour.entered, hour.entered - hour.answered.min(hour.entered)) {
+            (0, _) => String::new(),
+            (all, unanswered) if all == unanswered => "nobody answered".to_owned(),
+            (_, 0) => seconds(wait),
+            (all, unanswered) => {
+                format!("{}, {:.0} % not answered", seconds(wait), 100.0 * unanswered as f64 / all as f64)
+            }
+        };
+        let line = format!("{number:02}:00 {each:>6.0} {traffic:<BAR_OF_TRAFFIC$} │{} {unanswered}", bar(length, BAR));
+        line.trim_end().to_owned()
     };
-    hours.iter().enumerate().filter(|(_, hour)| hour.entered > 0).map(line).collect()
+    hours.iter().enumerate().skip(first).take(last - first + 1).map(line).collect()
+}
+
+/// A bar of this part of so many characters, to an eighth of one.
+fn bar(part: f64, characters: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (part.clamp(0.0, 1.0) * characters as f64 * 8.0).round() as usize;
+    let rest = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
 /// Seconds for people.
@@ -76,15 +102,18 @@ mod tests {
     }
 
     #[test]
-    fn the_chart_has_a_bar_for_each_hour_in_which_something_came() {
+    fn the_chart_has_a_bar_for_each_hour_from_the_first_in_which_something_came_to_the_last() {
         let mut hours = [Hour::default(); HOURS];
         hours[8] = Hour { entered: 2, answered: 2, waited: 20.0 };
-        hours[9].add(Hour { entered: 4, answered: 4, waited: 20.0 });
-        hours[10].entered = 1;
-        let lines = chart(&hours);
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0], format!("08:00      2  {} 10 s", "█".repeat(BAR)));
-        assert_eq!(lines[1], format!("09:00      4  {} 5.0 s", "█".repeat(BAR / 2)));
-        assert_eq!(lines[2], "10:00      1   nobody answered");
+        hours[9].add(Hour { entered: 4, answered: 3, waited: 15.0 });
+        hours[11].entered = 1;
+        let lines = chart(&hours, 1);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0], format!("08:00      2 {:<12} │{} 10 s", "█".repeat(6), "█".repeat(BAR)));
+        let half = "█".repeat(BAR / 2);
+        assert_eq!(lines[1], format!("09:00      4 {} │{half} 5.0 s, 25 % not answered", "█".repeat(12)));
+        assert_eq!(lines[2], format!("10:00      0 {:<12} │", ""));
+        assert_eq!(lines[3], format!("11:00      1 {:<12} │ nobody answered", "███"));
+        assert_eq!(bar(0.55, 2), "█▏");
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jackfield_routing::LinkId;
 use jackfield_strategy::Facts;
 use jackfield_strategy::contract::{CalendarTime, Target, TextError};
 use serde_json::Value as Json;
 
 use crate::calendar::Calendar;
+use crate::selections::SharedSelection;
 use crate::written_targets;
 
 /// Lists: list, item, key, value.
@@ -34,13 +36,18 @@ impl StrategyFacts {
     }
 }
 
+/// The look-ups of one strategy in sessions of one link.
+pub(crate) struct LinkFacts {
+    pub strategy: Arc<StrategyFacts>,
+    pub link: LinkId,
+    pub selection: SharedSelection,
+}
+
 impl StrategyFacts {
     fn calendar(&self) -> Arc<Calendar> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).calendar.clone()
     }
-}
 
-impl Facts for StrategyFacts {
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
         let said = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let item = said.lists.get(list)?.get(item)?;
@@ -56,21 +63,32 @@ impl Facts for StrategyFacts {
     fn parameter(&self, name: &str) -> Option<String> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).parameters.get(name).cloned()
     }
+}
 
-    fn statistic(&self, _object: &str, _name: &str) -> Option<i64> {
-        None
+impl Facts for LinkFacts {
+    fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
+        self.strategy.list_item(list, item, key)
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        self.strategy.parameter(name)
+    }
+
+    fn statistic(&self, object: &str, name: &str) -> Option<i64> {
+        let now = tokio::time::Instant::now().into_std();
+        self.selection.lock().statistic(now, self.link, object, name)
     }
 
     fn local_time(&self, zone: Option<&str>, at: u64) -> Option<CalendarTime> {
-        self.calendar().local_time(zone, at)
+        self.strategy.calendar().local_time(zone, at)
     }
 
     fn is_open(&self, hours: &str, at: u64) -> Option<bool> {
-        self.calendar().is_open(hours, at)
+        self.strategy.calendar().is_open(hours, at)
     }
 
     fn is_special_day(&self, table: &str, day: Option<&str>, zone: Option<&str>, at: u64) -> Option<bool> {
-        self.calendar().is_special_day(table, day, zone, at)
+        self.strategy.calendar().is_special_day(table, day, zone, at)
     }
 
     fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {

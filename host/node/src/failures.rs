@@ -44,8 +44,7 @@ host_errors! {
     Timeout = 2001, "timeout";
     /// The strategy cancelled the request itself.
     Cancelled = 2002, "cancelled";
-    /// No such agent, agent group, place group or skill expression, or a kind of target that cannot
-    /// be selected.
+    /// A skill expression that cannot be read, or a kind of target that cannot be what is asked for.
     UnknownTarget = 2003, "unknown_target";
     /// The session does not hold this interaction, or no longer.
     NotHeld = 2004, "not_held";
@@ -80,6 +79,18 @@ host_errors! {
     HostNotAllowed = 2018, "host_not_allowed";
     /// The answer to an HTTP request is larger than a session may get.
     TooLarge = 2019, "too_large";
+    /// A target is an agent who is neither configured nor logged in.
+    UnknownAgent = 2020, "unknown_agent";
+    /// A target is an agent group with no configured agent in it.
+    UnknownAgentGroup = 2021, "unknown_agent_group";
+    /// A target is a place that is not configured, and nobody is logged in there.
+    UnknownPlace = 2022, "unknown_place";
+    /// A target is a place group with no configured place in it.
+    UnknownPlaceGroup = 2023, "unknown_place_group";
+    /// A threshold, or an order, by something that is no statistic.
+    UnknownStatistic = 2024, "unknown_statistic";
+    /// Target selection found nobody in time, and nobody whom the targets mean was logged in.
+    NobodyLoggedIn = 2025, "nobody_logged_in";
 }
 
 impl HostError {

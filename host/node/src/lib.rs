@@ -37,6 +37,7 @@ mod reclaim;
 mod recording;
 mod recovery;
 mod requests;
+mod selections;
 mod sent_off;
 mod services;
 mod sessions;
@@ -46,6 +47,7 @@ mod shared;
 mod status;
 mod targets;
 mod virtual_queues;
+mod why;
 mod written_targets;
 
 pub use calendar::{BusinessHours, Calendar, Hours, Opening, SpecialDay};
@@ -53,9 +55,10 @@ pub use failures::HostError;
 pub use http::check_host as check_http_host;
 pub use moves::{Fate, MoveError, MoveProgress, Moving, Tried, can_go_on};
 pub use node::{Node, SendError, StartError};
-pub use settings::{AgentSettings, LinkSettings, Options, Settings, StrategySettings, ViewSettings};
+pub use settings::{AgentSettings, LinkSettings, Options, PlaceSettings, Settings, StrategySettings, ViewSettings};
 pub use status::{
     CounterStatus, JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, SessionState, SessionStatus,
     ShutdownReport,
 };
 pub use virtual_queues::{ObjectKind, Objects, ReportTargets};
+pub use why::{CandidateStatus, DecisionCount, TargetStatus, WhyStatus};

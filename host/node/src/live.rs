@@ -12,18 +12,24 @@ use jackfield_routing::{AgentProfile, Directory as Agents};
 use crate::facts::Said;
 use crate::node::Node;
 use crate::pulling::PullOptions;
-use crate::settings::{AgentSettings, Options, Settings};
+use crate::settings::{AgentSettings, Options, PlaceSettings, Settings};
 use crate::virtual_queues::Objects;
 
 pub(crate) struct Live {
     pub options: Options,
     pub agents: Vec<AgentSettings>,
+    pub places: Vec<PlaceSettings>,
     pub objects: Objects,
 }
 
 impl Live {
     pub fn of(settings: &Settings) -> Live {
-        Live { options: settings.options.clone(), agents: settings.agents.clone(), objects: settings.objects.clone() }
+        Live {
+            options: settings.options.clone(),
+            agents: settings.agents.clone(),
+            places: settings.places.clone(),
+            objects: settings.objects.clone(),
+        }
     }
 
     /// The pauses of links that are lost.
@@ -31,13 +37,15 @@ impl Live {
         Reconnect { first: self.options.reconnect_first, max: self.options.reconnect_max }
     }
 
-    /// The agents, for target selection.
+    /// The agents and places, for target selection.
     pub fn directory(&self) -> Agents {
         let profile = |agent: &AgentSettings| {
             let groups = agent.groups.iter().cloned().collect();
             (agent.id.clone(), AgentProfile { skills: agent.skills.clone(), groups })
         };
-        self.agents.iter().map(profile).collect()
+        let places = self.places.iter();
+        let places = places.map(|place| (place.name.as_str(), place.groups.iter().map(String::as_str)));
+        self.agents.iter().map(profile).collect::<Agents>().with_places(places)
     }
 }
 

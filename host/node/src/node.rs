@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use jackfield_journal::{Journal, MessageRow};
 use jackfield_plugins::Plugins;
+use jackfield_routing::LinkId;
 use jackfield_strategy::{Engine, Gone, Session, SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::card::Card;
-use crate::facts::{Said, StrategyFacts};
+use crate::facts::{LinkFacts, Said, StrategyFacts};
 use crate::http::Http;
 use crate::link::{LinkTask, Stopping};
 use crate::live::{self, Live};
@@ -20,6 +21,7 @@ use crate::pulling::{Doing, PullScheduler, Source};
 use crate::pulls::{self, Pulls};
 use crate::recording::{Book, Way};
 use crate::recovery;
+use crate::selections::SharedSelection;
 use crate::settings::Settings;
 use crate::shadow::Shadows;
 use crate::shared::{Board, Counters, Directory, Shared};
@@ -101,9 +103,22 @@ impl Node {
         let (shadows, comparing) =
             journal.as_ref().map(|journal| Shadows::new(engine.clone(), plugins.clone(), journal.clone())).unzip();
         let (stop_links, stopped): (Vec<_>, Vec<_>) = settings.links.iter().map(|_| watch::channel(None)).unzip();
+        let live = Live::of(&settings);
+        let selections = settings.links.iter().map(|_| SharedSelection::new(live.directory()));
+        let selections: Vec<SharedSelection> = selections.collect();
+        let facts = facts(&settings);
+        let of_link = |(link, selection): (usize, &SharedSelection)| {
+            let of = |strategy: &Arc<StrategyFacts>| {
+                let (strategy, selection) = (strategy.clone(), selection.clone());
+                Arc::new(LinkFacts { strategy, link: LinkId(link), selection })
+            };
+            facts.iter().map(of).collect()
+        };
         let shared = Arc::new(Shared {
-            facts: facts(&settings),
-            live: watch::Sender::new(Arc::new(Live::of(&settings))),
+            link_facts: selections.iter().enumerate().map(of_link).collect(),
+            facts,
+            selections,
+            live: watch::Sender::new(Arc::new(live)),
             http: Http::default(),
             boards: settings.links.iter().map(|_| Board::default()).collect(),
             engine,

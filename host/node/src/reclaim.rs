@@ -23,14 +23,14 @@ use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::not_reclaimed::State;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{EventReclaimed, Interaction, InteractionState, NotReclaimed, RequestReclaim};
-use jackfield_strategy::contract::{self, Destination, Outcome, RouteRequest, TargetType};
+use jackfield_strategy::contract::{self, RouteRequest};
 use jackfield_strategy::{Request, SessionEvent};
 
 use crate::failures::HostError;
 use crate::link::LinkTask;
-use crate::requests::{Lasting, Purpose, Then, lasting, placed, request_key};
+use crate::requests::{Lasting, Purpose, Then, lasting, request_key};
 use crate::sessions::Running;
-use crate::targets::routed;
+use crate::targets::{into, resting_places, resting_step};
 
 /// The pause before reclaiming is tried again that the server refused: its store cannot be read.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ impl Phase {
 impl LinkTask {
     /// There is a connection.
     pub(crate) fn begin_return(&mut self) {
-        let todo = self.pending(|request| matches!(lasting(request), Ok(Some(_))) || queue_of(request).is_some());
+        let todo = self.pending(|request| !lasting_ends(request).is_empty());
         self.phase = Phase::Probing { todo, open: 0 };
     }
 
@@ -146,17 +146,14 @@ impl LinkTask {
     fn probe(&mut self, session: Arc<str>, request: u64) {
         let what = self.sessions.get(&session).and_then(|running| running.card.pending(request));
         let Some(what) = what.map(|pending| pending.request) else { return };
-        let found = match queue_of(&what) {
-            Some(placed) => Some(placed),
-            None => lasting(&what).ok().flatten(),
-        };
-        let Some(Lasting { ask, then, .. }) = found else { return };
-        if let Phase::Probing { open, .. } = &mut self.phase {
-            *open += 1;
+        for (step, Lasting { ask, then, .. }) in lasting_ends(&what) {
+            if let Phase::Probing { open, .. } = &mut self.phase {
+                *open += 1;
+            }
+            let key = request_key(&session, request, &step);
+            let within = self.shared.request_timeout();
+            self.send(ask, key, Purpose::Probe { session: session.clone(), request, then }, Some(within));
         }
-        let key = request_key(&session, request, "");
-        let within = self.shared.request_timeout();
-        self.send(ask, key, Purpose::Probe { session, request, then }, Some(within));
     }
 
     pub(crate) fn probe_answer(
@@ -317,14 +314,18 @@ impl LinkTask {
     }
 }
 
-/// A wait for a target with a queue among the targets may have ended there.
-fn queue_of(request: &Request) -> Option<Lasting> {
-    let Request::Route(route) = request else { return None };
-    if !route.deliver {
-        return None;
+/// What this request may have come to, or comes to, on the server's disk; each with what tells its key apart. A wait for
+/// a target with queues or workbins among the targets may have ended in any of them.
+fn lasting_ends(request: &Request) -> Vec<(String, Lasting)> {
+    match request {
+        Request::Route(route) => resting_places(route)
+            .into_iter()
+            .enumerate()
+            .map(|(index, target)| {
+                let into = into(&target, &route.interaction, route.virtual_queue.clone());
+                (resting_step(index), into)
+            })
+            .collect(),
+        request => lasting(request).ok().flatten().into_iter().map(|lasting| (String::new(), lasting)).collect(),
     }
-    let queue = route.targets.iter().find(|target| target.target_type == TargetType::InteractionQueue)?;
-    let destination = Destination::InteractionQueue(queue.name.clone());
-    let outcome = Outcome::Routed(routed(queue.name.clone(), destination, route.virtual_queue.clone()));
-    Some(placed(&route.interaction, &queue.name, outcome))
 }

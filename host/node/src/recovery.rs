@@ -279,7 +279,7 @@ impl LinkTask {
     /// A session goes on.
     fn restore(&mut self, recovered: Recovered) {
         let Recovered { card, held, messages, resumed, events, is_over, stopping } = recovered;
-        let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
+        let Some(facts) = self.shared.facts_of(self.index, card.strategy) else { return };
         let card = Arc::new(card);
         self.shared.pulls.tell(|pulls| pulls.resumed(card.strategy));
         self.shared.plugins.resumed(&card.plugin());

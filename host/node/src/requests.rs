@@ -59,6 +59,8 @@ pub(crate) enum Purpose {
     AttachTargets,
     /// What is in `orchestration_system` (`clean_up`).
     CleanUp(Asked),
+    /// How many wait in queues (`targets`).
+    QueueLengths,
 }
 
 /// What a strategy's request becomes once it is answered well.
@@ -200,9 +202,7 @@ impl LinkTask {
                 Ok(())
             }
             Request::Route(route) => self.route(session, request, route, asked_at),
-            Request::QueryRoute(submit) => {
-                Err(HostError::UnknownTarget.with(format!("request {submit} waits for nothing")))
-            }
+            Request::QueryRoute(submit) => self.query_route(session, request, submit),
             Request::CancelRoute(submit) => self.cancel_route(session, request, submit),
             Request::Deliver { interaction, to } => self.deliver_directly(session, request, interaction, to),
             Request::SendEvent { session: to, name, data } => self.send_event(session, request, &to, name, data),
@@ -216,20 +216,6 @@ impl LinkTask {
             | Request::StopProcessing { .. }
             | Request::AttachVirtualQueue { .. } => Ok(()),
         }
-    }
-
-    pub(crate) fn place_in_queue(
-        &mut self,
-        session: &Arc<str>,
-        request: u64,
-        interaction: &str,
-        queue: &str,
-        outcome: Outcome,
-    ) -> Result<(), Failure> {
-        self.check_held(session, interaction)?;
-        let Lasting { ask, then, .. } = placed(interaction, queue, outcome);
-        self.ask(session, request, ask, "", then, Duration::ZERO);
-        Ok(())
     }
 
     fn send_event(
@@ -370,7 +356,14 @@ impl LinkTask {
 /// Whether a request fails when the link does not come back: what is asked of a server. A wait for a target is
 /// the host's own, and goes on with the time it has.
 fn waits_for_the_link(what: &Request) -> bool {
-    !matches!(what, Request::SendEvent { .. } | Request::Fetch(_) | Request::Route(_) | Request::CancelRoute(_))
+    !matches!(
+        what,
+        Request::SendEvent { .. }
+            | Request::Fetch(_)
+            | Request::Route(_)
+            | Request::CancelRoute(_)
+            | Request::QueryRoute(_)
+    )
 }
 
 /// A request that changes what the server keeps: it remembers the answer by the request's key.
@@ -407,12 +400,7 @@ pub(crate) fn lasting(what: &Request) -> Result<Option<Lasting>, Failure> {
             (interaction, ask, Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done })
         }
         Request::Deliver { interaction, to: Destination::Workbin(workbin) } => {
-            let ask = Ask::PlaceInWorkbin(RequestPlaceInWorkbin {
-                interaction_id: interaction.clone(),
-                workbin: Some(contract::workbin_to_protocol(workbin.clone())),
-                ..Default::default()
-            });
-            (interaction, ask, Then::Gone { interaction: interaction.clone(), outcome: Outcome::Done })
+            return Ok(Some(placed_in_workbin(interaction, workbin.clone(), Outcome::Done)));
         }
         _ => return Ok(None),
     };
@@ -425,6 +413,19 @@ pub(crate) fn placed(interaction: &str, queue: &str, outcome: Outcome) -> Lastin
     Lasting {
         interaction: interaction.to_owned(),
         ask: Ask::PlaceInQueue(place),
+        then: Then::Gone { interaction: interaction.to_owned(), outcome },
+    }
+}
+
+pub(crate) fn placed_in_workbin(interaction: &str, workbin: contract::Workbin, outcome: Outcome) -> Lasting {
+    let place = RequestPlaceInWorkbin {
+        interaction_id: interaction.to_owned(),
+        workbin: Some(contract::workbin_to_protocol(workbin)),
+        ..Default::default()
+    };
+    Lasting {
+        interaction: interaction.to_owned(),
+        ask: Ask::PlaceInWorkbin(place),
         then: Then::Gone { interaction: interaction.to_owned(), outcome },
     }
 }

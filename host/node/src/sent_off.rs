@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use jackfield_routing::SkillExpression;
 use jackfield_strategy::Request;
-use jackfield_strategy::contract::{self, Destination, RouteRequest, TargetType};
+use jackfield_strategy::contract::{Destination, RouteRequest};
 
 use crate::link::LinkTask;
 use crate::shared::count;
 use crate::targets::{Delivery, Kind, destination_name, routed};
+use crate::written_targets::understood;
 
 impl LinkTask {
     /// The request that had this interaction on its way to somebody when the link went down.
@@ -53,25 +53,17 @@ impl LinkTask {
         };
         count(&self.shared.counters.delivered);
         self.release_from(&session, interaction);
-        self.routed(&session, request, routed(target, destination, virtual_queue));
+        self.routed(&session, request, routed(target, destination, None, virtual_queue));
         true
     }
 
-    /// The target of a request that fits this agent, as it was given.
+    /// The target of a request that means this agent, as it was given.
     pub(crate) fn target_of(&self, route: &RouteRequest, agent: &str) -> String {
-        let live = self.shared.live();
-        let profile = live.agents.iter().find(|profile| profile.id == agent);
-        let fits = |target: &&contract::Target| match target.target_type {
-            TargetType::Agent => target.name == agent,
-            TargetType::AgentGroup => profile.is_some_and(|profile| profile.groups.contains(&target.name)),
-            TargetType::Skill => profile.is_some_and(|profile| {
-                let level = |skill: &str| profile.skills.get(skill).copied().unwrap_or(0);
-                SkillExpression::parse(&target.name).is_ok_and(|expression| expression.matches(level))
-            }),
-            TargetType::Place | TargetType::PlaceGroup | TargetType::InteractionQueue => false,
-        };
-        let is_place = |target: &&contract::Target| target.target_type == TargetType::Place;
-        let found = route.targets.iter().find(fits).or_else(|| route.targets.iter().find(is_place));
-        found.map(|target| target.name.clone()).unwrap_or_default()
+        // Those of all its steps: which one it had come to is not known any more.
+        let steps = route.relaxation.iter().flatten().flat_map(|step| step.targets.iter());
+        let given = route.targets.iter().chain(steps).filter_map(|target| understood(target.clone()).ok());
+        let targets: Vec<_> = given.collect();
+        let means = self.selection().target_for(self.link_id(), &targets, agent);
+        means.and_then(|index| targets.into_iter().nth(index)).map(|target| target.name).unwrap_or_default()
     }
 }

@@ -186,7 +186,7 @@ impl LinkTask {
 
     /// Starts the session of one interaction. Room for it is counted already.
     fn start(&mut self, strategy: usize, plugin: jackfield_strategy::Plugin, pulled: PulledInteraction) {
-        let (Some(interaction), Some(facts)) = (pulled.interaction, self.shared.facts.get(strategy).cloned()) else {
+        let (Some(interaction), Some(facts)) = (pulled.interaction, self.shared.facts_of(self.index, strategy)) else {
             self.shared.plugins.left(&plugin);
             self.shared.pulls.tell(|pulls| pulls.session_ended(strategy));
             return;
@@ -246,6 +246,7 @@ impl LinkTask {
     /// The session no longer holds it.
     pub(crate) fn release(&mut self, interaction: &str) {
         self.overtaken.remove(interaction);
+        self.selection().forget_interaction(self.link_id(), interaction);
         if let Some(session) = self.interactions.remove(interaction)
             && let Some(running) = self.sessions.get_mut(&session)
         {

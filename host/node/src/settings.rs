@@ -22,6 +22,8 @@ pub struct Settings {
     pub strategies: Vec<StrategySettings>,
     /// Agents, for target selection.
     pub agents: Vec<AgentSettings>,
+    /// Places, for target selection; none: there are any.
+    pub places: Vec<PlaceSettings>,
     /// Lists that strategies look up: list, item, key, value.
     pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
     /// Business hours, special days and the time zone that strategies look up.
@@ -69,6 +71,15 @@ pub struct StrategySettings {
     pub max_sessions: usize,
     /// Whether it is pulled for.
     pub enabled: bool,
+}
+
+/// A place as target selection sees one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceSettings {
+    /// Its name.
+    pub name: String,
+    /// Place groups it is in.
+    pub groups: Vec<String>,
 }
 
 /// An agent as target selection sees one.

@@ -12,13 +12,14 @@ use tokio::sync::watch;
 
 use crate::by_id::ById;
 use crate::card::Card;
-use crate::facts::StrategyFacts;
+use crate::facts::{LinkFacts, StrategyFacts};
 use crate::http::Http;
 use crate::link::Stopping;
 use crate::live::Live;
 use crate::pulling::PullScheduler;
 use crate::pulls::Pulls;
 use crate::recording::Book;
+use crate::selections::SharedSelection;
 use crate::settings::{Settings, StrategySettings};
 use crate::shadow::Shadows;
 use crate::status::{CounterStatus, SessionStatus};
@@ -40,6 +41,10 @@ pub(crate) struct Shared {
     pub pulls: Arc<Pulls>,
     /// What strategies look up, one for each strategy, in their order.
     pub facts: Vec<Arc<StrategyFacts>>,
+    /// The same as sessions of each link have it.
+    pub link_facts: Vec<Vec<Arc<LinkFacts>>>,
+    /// Target selection of each link.
+    pub selections: Vec<SharedSelection>,
     pub http: Http,
     pub directory: Directory,
     pub counters: Counters,
@@ -61,6 +66,11 @@ impl Shared {
             self.pulls.tell(PullScheduler::stop);
             tracing::error!(reason, "the journal is over: this node stops, and its sessions with it");
         }
+    }
+
+    /// What sessions of this strategy look up on this link.
+    pub fn facts_of(&self, link: usize, strategy: usize) -> Option<Arc<LinkFacts>> {
+        self.link_facts.get(link)?.get(strategy).cloned()
     }
 
     /// What is configured now.

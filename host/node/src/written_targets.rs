@@ -1,7 +1,9 @@
-//! Targets as they are written in the field, as strategies give them.
+//! Targets as they are written in the field, as strategies give them, and as target selection has them.
 
-use jackfield_routing::{Meant, TargetKind, WrittenTarget};
-use jackfield_strategy::contract::{Target, TargetType, TextError};
+use jackfield_routing::{self as routing, TargetKind, Threshold, WrittenTarget};
+use jackfield_strategy::contract::{Failure, Target, TargetType, TextError};
+
+use crate::failures::HostError;
 
 /// Reads a list of targets.
 ///
@@ -18,18 +20,43 @@ pub(crate) fn read(text: &str) -> Result<Vec<Target>, TextError> {
 }
 
 fn target(written: WrittenTarget) -> Target {
-    let WrittenTarget { threshold, weight, meant, stat_server: _ } = written;
-    let (target_type, name, group) = match meant {
-        Meant::Named(TargetKind::Agent, name) => (TargetType::Agent, name, None),
-        Meant::Named(TargetKind::Place, name) => (TargetType::Place, name, None),
-        Meant::Named(TargetKind::AgentGroup, name) => (TargetType::AgentGroup, name, None),
-        Meant::Named(TargetKind::Skill, expression) => (TargetType::Skill, expression, None),
-        Meant::PlaceGroup(name) => (TargetType::PlaceGroup, name, None),
-        Meant::Queue(name) => (TargetType::InteractionQueue, name, None),
-        Meant::Skill { group, expression } => (TargetType::Skill, expression.to_string(), group),
+    let routing::Target { kind, name, group, workbin, threshold, weight } = written.into();
+    let target_type = match kind {
+        TargetKind::Agent => TargetType::Agent,
+        TargetKind::Place => TargetType::Place,
+        TargetKind::AgentGroup => TargetType::AgentGroup,
+        TargetKind::PlaceGroup => TargetType::PlaceGroup,
+        TargetKind::Skill => TargetType::Skill,
+        TargetKind::Queue => TargetType::InteractionQueue,
     };
     let threshold = threshold.map(|threshold| threshold.to_string());
-    Target { target_type, name, group, workbin: None, threshold, weight: Some(weight) }
+    Target { target_type, name, group, workbin, threshold, weight: Some(weight) }
+}
+
+/// A target of the contract, as target selection has it.
+///
+/// # Errors
+/// Its threshold cannot be read.
+pub(crate) fn understood(target: Target) -> Result<routing::Target, Failure> {
+    let Target { target_type, name, group, workbin, threshold, weight } = target;
+    let kind = match target_type {
+        TargetType::Agent => TargetKind::Agent,
+        TargetType::Place => TargetKind::Place,
+        TargetType::AgentGroup => TargetKind::AgentGroup,
+        TargetType::PlaceGroup => TargetKind::PlaceGroup,
+        TargetType::Skill => TargetKind::Skill,
+        TargetType::InteractionQueue => TargetKind::Queue,
+    };
+    let threshold = threshold.map(|text| {
+        Threshold::parse(&text).map_err(|error| HostError::BadRequest.with(format!("threshold `{text}`: {error}")))
+    });
+    Ok(routing::Target {
+        group,
+        workbin,
+        threshold: threshold.transpose()?,
+        weight: weight.unwrap_or(1),
+        ..routing::Target::new(kind, name)
+    })
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ codes! {
     UnknownPlace = 1007, "__we_error_unknown_place";
     /// The agent is not logged in on this server.
     AgentNotLoggedIn = 1008, "__we_error_agent_not_logged_in";
-    /// The agent is not ready for this media, or has no capacity left for it.
+    /// The agent is not ready for this media.
     AgentNotReady = 1009, "__we_error_agent_not_ready";
     /// The agent is logged in through another connection already.
     AgentLoggedInElsewhere = 1010, "__we_error_agent_logged_in_elsewhere";
@@ -100,6 +100,9 @@ codes! {
     ShuttingDown = 1022, "__we_error_server_shutting_down";
     /// No such tenant on this server.
     UnknownTenant = 1023, "__we_error_unknown_tenant";
+    /// The agent has as many interactions of this media as the capacity rules allow: another router was faster, or the
+    /// router has not heard the last report yet.
+    AgentAtCapacity = 1029, "__we_error_agent_at_capacity";
     /// Another connection of a routing engine of this name has registered; this one ends. Not the answer to a
     /// request.
     Replaced = 1030, "__we_error_client_replaced";

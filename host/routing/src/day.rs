@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
+use crate::choice::{Aging, Choice, Step};
 use crate::directory::{AgentProfile, Directory};
 use crate::selection::{AgentState, Assigned, LinkId, MediaState, Output, RouteId, Selection, Submit, SubmitError};
 use crate::target::Target;
@@ -24,6 +25,8 @@ pub struct Day {
     pub kinds: Vec<Kind>,
     /// Who is there.
     pub workers: Vec<Worker>,
+    /// Places, and the place groups each is in.
+    pub places: Vec<(String, Vec<String>)>,
 }
 
 /// Interactions of one kind: usually one virtual queue.
@@ -43,6 +46,10 @@ pub struct Kind {
     pub patience: Option<Spread>,
     /// Targets from the beginning on, and wider ones later: how long after the arrival, and what then.
     pub targets: Vec<(Duration, Vec<Target>)>,
+    /// Which of those that fit.
+    pub choice: Choice,
+    /// Priority that grows with the wait.
+    pub aging: Option<Aging>,
     /// Answered within this time counts towards the service level.
     pub within: Duration,
 }
@@ -63,6 +70,8 @@ pub struct Worker {
     pub id: String,
     /// Skills and groups.
     pub profile: AgentProfile,
+    /// Where the agent sits; may be empty.
+    pub place: String,
     /// Media types, and interactions of each at once.
     pub capacity: Vec<(String, u32)>,
     /// From when to when, as times of the day. What is begun before the end is finished.
@@ -89,6 +98,8 @@ pub struct KindReport {
     pub waits: Vec<f64>,
     /// Those whose customers gave up.
     pub abandoned: usize,
+    /// Those that went into a queue or a workbin, because that was their target.
+    pub moved: usize,
     /// Those that still waited at the end.
     pub left: usize,
     /// Those that were answered within the time of the service level.
@@ -164,10 +175,15 @@ impl Day {
         let mut passing = Passing::new(self, chance);
         passing.arrivals()?;
         passing.shifts();
-        while let Some(Reverse((Moment(at), _, what))) = passing.events.pop() {
+        loop {
+            let next = passing.events.peek().map(|Reverse((Moment(at), _, _))| *at);
+            // When everybody has gone, what waits may still go into a queue.
+            if passing.selects_by(next.unwrap_or(2.0 * HOURS as f64 * HOUR)) {
+                continue;
+            }
+            let Some(Reverse((Moment(at), _, what))) = passing.events.pop() else { return Ok(passing.report) };
             passing.step(at, what)?;
         }
-        Ok(passing.report)
     }
 }
 
@@ -203,8 +219,6 @@ enum What {
     ShiftBegins(usize),
     ShiftEnds(usize),
     Arrives(usize),
-    /// Wider targets, so many of them before; of this interaction.
-    Widens(usize, usize),
     GivesUp(usize),
     /// The agent is done with one of this media type.
     Done(usize, usize),
@@ -256,6 +270,9 @@ impl<'a> Passing<'a> {
     fn new(day: &'a Day, chance: &'a mut dyn FnMut() -> f64) -> Passing<'a> {
         let directory: Directory =
             day.workers.iter().map(|worker| (worker.id.clone(), worker.profile.clone())).collect();
+        let places = day.places.iter();
+        let places = places.map(|(place, groups)| (place.as_str(), groups.iter().map(String::as_str)));
+        let directory = directory.with_places(places);
         let at_work = |worker: &Worker| AtWork { busy: vec![0; worker.capacity.len()], ..AtWork::default() };
         let there = |worker: &Worker| {
             let shifts = worker.shifts.iter().map(|(from, to)| to.saturating_sub(*from).as_secs_f64());
@@ -336,7 +353,6 @@ impl<'a> Passing<'a> {
             What::ShiftBegins(worker) => self.present(worker, at, true),
             What::ShiftEnds(worker) => self.present(worker, at, false),
             What::Arrives(kind) => self.arrives(kind, at)?,
-            What::Widens(interaction, step) => self.widens(interaction, step, at)?,
             What::GivesUp(interaction) => {
                 if let Some(waits) = self.waiting.remove(&interaction) {
                     self.routes.remove(&waits.route);
@@ -349,12 +365,34 @@ impl<'a> Passing<'a> {
             }
             What::Done(worker, media) => self.done(worker, media, at),
         }
+        self.decided(at);
+        Ok(())
+    }
+
+    /// Whether selection has something to do of itself by then; if so, that is done.
+    fn selects_by(&mut self, time: f64) -> bool {
+        let by = self.now(time);
+        let Some(at) = self.selection.next_deadline().filter(|at| *at <= by) else { return false };
+        self.selection.tick(at);
+        self.decided(at.duration_since(self.origin).as_secs_f64());
+        true
+    }
+
+    fn decided(&mut self, at: f64) {
         while let Some(output) = self.selection.poll() {
-            if let Output::Assign(assigned) = output {
-                self.answered(assigned, at);
+            match output {
+                Output::Assign(assigned) => self.answered(assigned, at),
+                Output::Place(placed) => {
+                    let interaction = self.routes.remove(&placed.route);
+                    let waits = interaction.and_then(|interaction| self.waiting.remove(&interaction));
+                    if let Some(report) = waits.and_then(|waits| self.report.kinds.get_mut(waits.kind)) {
+                        report.left -= 1;
+                        report.moved += 1;
+                    }
+                }
+                Output::Found(_) | Output::TimedOut { .. } | Output::LinkDown(_) => {}
             }
         }
-        Ok(())
     }
 
     fn arrives(&mut self, kind: usize, at: f64) -> Result<(), DayError> {
@@ -369,45 +407,26 @@ impl<'a> Passing<'a> {
                 *entered += 1;
             }
         }
-        for (step, (after, _)) in of.targets.iter().enumerate().skip(1) {
-            self.at(at + after.as_secs_f64(), What::Widens(interaction, step));
-        }
         if let Some(patience) = of.patience {
             let patience = patience.draw(self.chance);
             self.at(at + patience, What::GivesUp(interaction));
         }
-        self.waiting.insert(interaction, Waits { kind, came: at, route: RouteId(0) });
-        self.submit(interaction, 0, at)
-    }
-
-    fn widens(&mut self, interaction: usize, step: usize, at: f64) -> Result<(), DayError> {
-        let Some(waits) = self.waiting.get(&interaction) else { return Ok(()) };
-        let route = waits.route;
-        self.routes.remove(&route);
-        let _ = self.selection.cancel(route);
-        self.submit(interaction, step, at)
-    }
-
-    fn submit(&mut self, interaction: usize, step: usize, at: f64) -> Result<(), DayError> {
-        let (day, now) = (self.day, self.now(at));
-        let Some(waits) = self.waiting.get_mut(&interaction) else { return Ok(()) };
-        let Some(kind) = day.kinds.get(waits.kind) else { return Ok(()) };
-        let Some((_, targets)) = kind.targets.get(step) else { return Ok(()) };
         self.last_route += 1;
-        waits.route = RouteId(self.last_route);
-        self.routes.insert(waits.route, interaction);
+        let route = RouteId(self.last_route);
+        self.waiting.insert(interaction, Waits { kind, came: at, route });
+        self.routes.insert(route, interaction);
+        let mut targets = of.targets.iter();
+        let first = targets.next().map(|(_, targets)| targets.clone()).unwrap_or_default();
         let submit = Submit {
-            route: waits.route,
-            link: LINK,
-            interaction: interaction.to_string(),
-            media_type: kind.media_type.clone(),
-            priority: kind.priority,
-            since: (waits.came * 1_000.0) as i64,
-            targets: targets.clone(),
-            deadline: None,
-            deliver: true,
+            priority: of.priority,
+            since: (at * 1_000.0) as i64,
+            choice: of.choice,
+            aging: of.aging,
+            relaxation: targets.map(|(after, targets)| Step { after: *after, targets: targets.clone() }).collect(),
+            ..Submit::new(route, LINK, interaction.to_string(), of.media_type.clone(), first)
         };
-        self.selection.submit(now, submit).map_err(|error| DayError::Targets { kind: kind.name.clone(), error })
+        let now = self.now(at);
+        self.selection.submit(now, submit).map_err(|error| DayError::Targets { kind: of.name.clone(), error })
     }
 
     fn answered(&mut self, assigned: Assigned, at: f64) {
@@ -476,7 +495,12 @@ impl<'a> Passing<'a> {
             busy: *busy,
             ready_since: (work.ready_since * 1_000.0) as i64,
         });
-        let state = AgentState { agent: who.id.clone(), place: String::new(), media: media.collect() };
+        let state = AgentState {
+            agent: who.id.clone(),
+            place: who.place.clone(),
+            media: media.collect(),
+            ..AgentState::default()
+        };
         self.selection.agent(self.now(at), LINK, &state);
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Who is there at this moment is another matter (`lane`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
@@ -36,7 +36,7 @@ pub(crate) type AgentNumber = usize;
 /// Agents by their numbers.
 pub(crate) type AgentSet = FixedBitSet;
 
-/// All agents, by employee id and by number.
+/// All agents, by employee id and by number; and the places.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     agents: Vec<(Arc<str>, Option<AgentProfile>)>,
@@ -45,9 +45,42 @@ pub struct Directory {
     groups: HashMap<String, AgentSet>,
     /// Of each skill: who has it, and at which level.
     skills: HashMap<String, Vec<(AgentNumber, i32)>>,
+    /// Empty: there are any.
+    places: HashSet<String>,
+    place_groups: HashMap<String, HashSet<String>>,
 }
 
 impl Directory {
+    /// The same with these places, each with the place groups it is in. Where there are none, any place is one.
+    #[must_use]
+    pub fn with_places<'a>(
+        mut self,
+        places: impl IntoIterator<Item = (&'a str, impl IntoIterator<Item = &'a str>)>,
+    ) -> Directory {
+        for (place, groups) in places {
+            self.places.insert(place.to_owned());
+            for group in groups {
+                self.place_groups.entry(group.to_owned()).or_default().insert(place.to_owned());
+            }
+        }
+        self
+    }
+
+    /// Whether there is such a place.
+    pub(crate) fn is_place(&self, place: &str) -> bool {
+        self.places.is_empty() || self.places.contains(place)
+    }
+
+    /// The places in this group; none: there is no such group.
+    pub(crate) fn place_group(&self, name: &str) -> Option<&HashSet<String>> {
+        self.place_groups.get(name)
+    }
+
+    /// Everybody who has a number.
+    pub(crate) fn count(&self) -> usize {
+        self.agents.len()
+    }
+
     /// The agent with this number.
     pub(crate) fn name(&self, agent: AgentNumber) -> Option<&Arc<str>> {
         self.agents.get(agent).map(|(id, _)| id)
@@ -100,6 +133,7 @@ impl Directory {
                 *of = profile;
             }
         }
+        (self.places, self.place_groups) = (to.places, to.place_groups);
         self.index();
     }
 

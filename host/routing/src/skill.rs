@@ -5,6 +5,7 @@
 //! (reference page, *URS routing for multimedia*). A name with anything but letters, digits and
 //! `_ - .` in it is written in double quotes. A skill an agent does not have counts as level 0.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::iter::Peekable;
 use std::ops::Range;
@@ -57,7 +58,7 @@ enum Term {
 }
 
 /// How a level is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Comparison {
     Equal,
     NotEqual,
@@ -88,6 +89,11 @@ impl SkillExpression {
     /// Whether somebody with these levels satisfies it.
     pub fn matches(&self, level: impl Fn(&str) -> i32) -> bool {
         self.0.matches(&level)
+    }
+
+    /// The skills it names.
+    pub(crate) fn skills<'a>(&'a self, all: &mut BTreeSet<&'a str>) {
+        self.0.skills(all);
     }
 
     /// Everybody who satisfies it. `comparing` answers with those whose level of a skill compares so with another.
@@ -158,6 +164,17 @@ impl Comparison {
 }
 
 impl Chain {
+    fn skills<'a>(&'a self, all: &mut BTreeSet<&'a str>) {
+        for term in std::iter::once(&*self.first).chain(self.rest.iter().map(|(_, term)| term)) {
+            match term {
+                Term::Compare { skill, .. } => {
+                    all.insert(skill);
+                }
+                Term::Group(chain) => chain.skills(all),
+            }
+        }
+    }
+
     fn matches(&self, level: &dyn Fn(&str) -> i32) -> bool {
         self.rest.iter().fold(self.first.matches(level), |left, (joint, term)| match joint {
             Joint::And => left && term.matches(level),

@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::skill::{Comparison, SkillExpression};
-use crate::target::{TARGETS_PER_SUBMIT, TargetKind};
+use crate::target::{TARGETS_PER_SUBMIT, Target, TargetKind};
 
 /// Bytes a text of targets may have.
 pub const TARGET_TEXT_BYTES: usize = 16_384;
@@ -35,10 +35,6 @@ pub struct WrittenTarget {
 pub enum Meant {
     /// What has this name.
     Named(TargetKind, String),
-    /// Everybody in this place group.
-    PlaceGroup(String),
-    /// An interaction queue.
-    Queue(String),
     /// Everybody whose skills satisfy the expression; with a group, only those in it.
     Skill {
         /// Agent group.
@@ -48,8 +44,8 @@ pub enum Meant {
     },
 }
 
-/// A bound for the statistic of a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A bound for the statistic of a target. Printed, it is a text that reads as the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Threshold {
     /// Name of the statistic, such as `StatCallsInQueue`.
     pub statistic: String,
@@ -58,9 +54,36 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// Reads one, such as `StatCallsInQueue<10`.
+    ///
+    /// # Errors
+    /// Says what was expected and where.
+    pub fn parse(text: &str) -> Result<Threshold, TargetTextError> {
+        Reader { text, at: 0, end: text.len() }.threshold(0..text.len())
+    }
+
     /// Whether it holds while the statistic has this value.
-    pub fn holds(&self, value: i32) -> bool {
-        self.comparison.holds(value, self.value)
+    pub fn holds(&self, value: i64) -> bool {
+        let (value, bound) = (value, i64::from(self.value));
+        match value.cmp(&bound) {
+            std::cmp::Ordering::Less => self.comparison.holds(0, 1),
+            std::cmp::Ordering::Equal => self.comparison.holds(0, 0),
+            std::cmp::Ordering::Greater => self.comparison.holds(1, 0),
+        }
+    }
+}
+
+/// What it asks for, to be selected from.
+impl From<WrittenTarget> for Target {
+    fn from(written: WrittenTarget) -> Target {
+        let WrittenTarget { threshold, weight, meant, stat_server: _ } = written;
+        let target = match meant {
+            Meant::Named(kind, name) => Target::new(kind, name),
+            Meant::Skill { group, expression } => {
+                Target { group, ..Target::new(TargetKind::Skill, expression.to_string()) }
+            }
+        };
+        Target { threshold, weight, ..target }
     }
 }
 
@@ -180,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `statserver.type`.
-    fn kind(&self, span: Range<usize>) -> Result<(String, Kind), TargetTextError> {
+    fn kind(&self, span: Range<usize>) -> Result<(String, TargetKind), TargetTextError> {
         let text = self.text.get(span.clone()).unwrap_or_default();
         let Some(dot) = text.rfind('.') else {
             return error(
@@ -191,11 +214,11 @@ impl<'a> Reader<'a> {
         let letters = text.get(dot + 1..).unwrap_or_default();
         let place = span.start + dot + 1..span.start + dot + 1 + letters.trim_end().len();
         let kind = match letters.trim() {
-            "A" => Kind::Object(TargetKind::Agent),
-            "AP" => Kind::Object(TargetKind::Place),
-            "GA" => Kind::Object(TargetKind::AgentGroup),
-            "GP" => Kind::PlaceGroup,
-            "Q" => Kind::Queue,
+            "A" => TargetKind::Agent,
+            "AP" => TargetKind::Place,
+            "GA" => TargetKind::AgentGroup,
+            "GP" => TargetKind::PlaceGroup,
+            "Q" => TargetKind::Queue,
             voice @ ("DN" | "RP" | "DL" | "C" | "GC" | "GQ") => {
                 return error(
                     format!("`{voice}` is a type of calls and campaigns; an interaction goes to one of {KINDS}"),
@@ -208,10 +231,10 @@ impl<'a> Reader<'a> {
         Ok((text.get(..dot).unwrap_or_default().trim().to_owned(), kind))
     }
 
-    fn meant(&self, span: Range<usize>, kind: Kind) -> Result<Meant, TargetTextError> {
+    fn meant(&self, span: Range<usize>, kind: TargetKind) -> Result<Meant, TargetTextError> {
         let text = self.text.get(span.clone()).unwrap_or_default();
         if let Some(skills) = text.strip_prefix('?') {
-            if !matches!(kind, Kind::Object(TargetKind::AgentGroup)) {
+            if kind != TargetKind::AgentGroup {
                 return error("a skill expression is of type `GA`", span);
             }
             let Some(colon) = skills.find(':') else {
@@ -229,12 +252,7 @@ impl<'a> Reader<'a> {
         if name.is_empty() {
             return error("expected a name before `@`", span);
         }
-        let name = name.to_owned();
-        Ok(match kind {
-            Kind::Object(kind) => Meant::Named(kind, name),
-            Kind::PlaceGroup => Meant::PlaceGroup(name),
-            Kind::Queue => Meant::Queue(name),
-        })
+        Ok(Meant::Named(kind, name.to_owned()))
     }
 
     fn threshold(&self, span: Range<usize>) -> Result<Threshold, TargetTextError> {
@@ -271,13 +289,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the letters after the dot say.
-enum Kind {
-    Object(TargetKind),
-    PlaceGroup,
-    Queue,
-}
-
 /// For messages.
 const KINDS: &str =
     "`A` (agent), `AP` (place), `GA` (agent group, skills), `GP` (place group), `Q` (interaction queue)";
@@ -297,15 +308,9 @@ impl fmt::Display for WrittenTarget {
                     TargetKind::Agent => "A",
                     TargetKind::Place => "AP",
                     TargetKind::AgentGroup | TargetKind::Skill => "GA",
+                    TargetKind::PlaceGroup => "GP",
+                    TargetKind::Queue => "Q",
                 }
-            }
-            Meant::PlaceGroup(name) => {
-                formatter.write_str(name)?;
-                "GP"
-            }
-            Meant::Queue(name) => {
-                formatter.write_str(name)?;
-                "Q"
             }
             Meant::Skill { group, expression } => {
                 write!(formatter, "?{}:{expression}", group.as_deref().unwrap_or_default())?;
@@ -350,7 +355,7 @@ mod tests {
             panic!("one target")
         };
         let threshold = target.threshold.as_ref().expect("a threshold");
-        assert!(threshold.holds(9) && !threshold.holds(10));
+        assert!(threshold.holds(9) && !threshold.holds(10) && !threshold.holds(i64::MAX));
     }
 
     #[test]

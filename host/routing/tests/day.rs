@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use jackfield_routing::{AgentProfile, Day, DayError, DayReport, HOURS, Kind, Spread, Target, TargetKind, Worker};
+use jackfield_routing::{
+    AgentProfile, Aging, Choice, Day, DayError, DayReport, HOURS, Kind, Spread, Target, TargetKind, Worker,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -24,6 +26,8 @@ fn kind(name: &str, an_hour: f64, handling: f64) -> Kind {
         handling: Spread::Exponential(seconds(handling)),
         patience: None,
         targets: vec![(Duration::ZERO, vec![everybody])],
+        choice: Choice::default(),
+        aging: None,
         within: seconds(20.0),
     }
 }
@@ -32,6 +36,7 @@ fn worker(number: usize) -> Worker {
     Worker {
         id: format!("agent-{number:03}"),
         profile: AgentProfile::default(),
+        place: String::new(),
         capacity: vec![("voice".to_owned(), 1)],
         shifts: vec![(Duration::ZERO, DAY)],
     }
@@ -57,7 +62,7 @@ fn waits_are_those_of_erlang_c() {
         let traffic = f64::from(agents) * occupancy;
         let handling = traffic * 3_600.0 / AN_HOUR;
         let workers = (0..agents as usize).map(worker).collect();
-        let day = Day { kinds: vec![kind("calls", AN_HOUR, handling)], workers };
+        let day = Day { kinds: vec![kind("calls", AN_HOUR, handling)], workers, ..Day::default() };
         let (mut answered, mut waited, mut waits, mut busy) = (0.0, 0.0, 0.0, 0.0);
         for number in 0..DAYS {
             let report = pass(&day, number);
@@ -86,7 +91,7 @@ fn nobody_is_counted_twice_or_not_at_all() {
     impatient.patience = Some(Spread::Exponential(seconds(60.0)));
     let mut patient = kind("patient", 30.0, 300.0);
     patient.priority = 1;
-    let day = Day { kinds: vec![impatient, patient], workers: (0..5).map(worker).collect() };
+    let day = Day { kinds: vec![impatient, patient], workers: (0..5).map(worker).collect(), ..Day::default() };
     let report = pass(&day, 1);
     assert_eq!(report, pass(&day, 1), "the same numbers make the same day");
     for kind in &report.kinds {
@@ -114,7 +119,7 @@ fn shifts_and_wider_targets_are_kept_to() {
     let everybody = bills.targets.remove(0).1;
     bills.targets = vec![(Duration::ZERO, vec![billing]), (seconds(30.0), everybody)];
     bills.handling = Spread::Constant(seconds(1.0));
-    let report = pass(&Day { kinds: vec![bills], workers: vec![expert, other] }, 3);
+    let report = pass(&Day { kinds: vec![bills], workers: vec![expert, other], ..Day::default() }, 3);
     let bills = &report.kinds[0];
     let at_eight = bills.hours[8];
     assert_eq!(at_eight.0, at_eight.1);
@@ -126,11 +131,36 @@ fn shifts_and_wider_targets_are_kept_to() {
 }
 
 #[test]
+fn what_grows_overtakes_and_what_nobody_takes_goes_into_a_queue() {
+    // One agent for twice as much as one can do: without aging, what has the lesser priority is hardly ever answered.
+    let day = |aging| {
+        let mut important = kind("important", 30.0, 110.0);
+        important.priority = 5;
+        let mut other = kind("other", 30.0, 110.0);
+        other.aging = aging;
+        Day { kinds: vec![important, other], workers: vec![worker(1)], ..Day::default() }
+    };
+    let left = pass(&day(None), 4).kinds[1].left;
+    let aging = Aging { every: seconds(60.0), by: 1, at_most: 100 };
+    let report = pass(&day(Some(aging)), 4);
+    assert!(left > 3 * report.kinds[1].left, "{left} were left without, {} with", report.kinds[1].left);
+
+    let mut overflowing = kind("overflowing", 60.0, 120.0);
+    let queue = Target::new(TargetKind::Queue, "overflow");
+    overflowing.targets.push((seconds(300.0), vec![queue]));
+    let report = pass(&Day { kinds: vec![overflowing], workers: vec![worker(1)], ..Day::default() }, 5);
+    let kind = &report.kinds[0];
+    assert!(kind.moved > 0 && kind.left == 0, "{} moved, {} left", kind.moved, kind.left);
+    assert_eq!(kind.entered, kind.waits.len() + kind.moved);
+    assert!(kind.waits.iter().all(|wait| *wait <= 300.0));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let mut empty = kind("empty", 1.0, 1.0);
     empty.targets.clear();
     let refused = |kind: Kind| {
-        let day = Day { kinds: vec![kind], workers: vec![worker(1)] };
+        let day = Day { kinds: vec![kind], workers: vec![worker(1)], ..Day::default() };
         day.pass(&mut || 0.5).expect_err("refused")
     };
     assert_eq!(refused(empty), DayError::NoTargets("empty".to_owned()));

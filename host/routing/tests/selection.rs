@@ -2,68 +2,18 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jackfield_routing::{
-    AgentProfile, AgentState, Assigned, CancelError, Directory, LinkId, MediaState, Output, RouteId, Selection, Submit,
-    SubmitError, Target, TargetError, TargetKind,
+    AgentProfile, Aging, CancelError, Choice, Directory, LinkId, Order, Output, RouteId, Selection, Step, Submit,
+    SubmitError, Target, TargetError, TargetKind, Threshold,
 };
 use proptest::prelude::*;
 
-const LINK: LinkId = LinkId(0);
-const SECOND: Duration = Duration::from_secs(1);
-
-fn directory() -> Directory {
-    let agent = |skills: &[(&str, i32)], groups: &[&str]| AgentProfile {
-        skills: skills.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect(),
-        groups: groups.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    [
-        ("anna".to_owned(), agent(&[("Billing", 7)], &["all"])),
-        ("boris".to_owned(), agent(&[("Billing", 3), ("Orders", 5)], &["all"])),
-        ("carol".to_owned(), agent(&[("Orders", 9)], &["all", "night"])),
-    ]
-    .into_iter()
-    .collect()
-}
-
-fn state(agent: &str, ready: bool, capacity: u32, busy: u32, ready_since: i64) -> AgentState {
-    let media = MediaState { media_type: "email".into(), ready, capacity, busy, ready_since };
-    AgentState { agent: agent.into(), place: format!("place-{agent}"), media: vec![media] }
-}
-
-fn target(kind: TargetKind, name: &str) -> Target {
-    Target::new(kind, name)
-}
-
-fn submit(route: u64, priority: i32, since: i64, targets: &[Target]) -> Submit {
-    Submit {
-        route: RouteId(route),
-        link: LINK,
-        interaction: format!("interaction-{route}"),
-        media_type: "email".into(),
-        priority,
-        since,
-        targets: targets.to_vec(),
-        deadline: None,
-        deliver: true,
-    }
-}
-
-fn outputs(selection: &mut Selection) -> Vec<Output> {
-    std::iter::from_fn(|| selection.poll()).collect()
-}
-
-fn assigned(selection: &mut Selection) -> Vec<(u64, String)> {
-    outputs(selection)
-        .into_iter()
-        .map(|output| match output {
-            Output::Assign(Assigned { route, agent, .. }) => (route.0, agent),
-            other => panic!("{other:?}"),
-        })
-        .collect()
-}
+use self::support::{LINK, SECOND, assigned, directory, outputs, state, submit, target, timed_out};
 
 #[test]
 fn the_target_that_fits_is_named_and_nobody_else_is_chosen() {
@@ -111,6 +61,15 @@ fn what_cannot_be_a_target_is_refused() {
     assert!(refused(&mut selection, &[target(TargetKind::AgentGroup, "day")]).contains("`day`"));
     let skill = refused(&mut selection, &[target(TargetKind::Skill, "Billing >")]);
     assert_eq!(skill, "skill expression `Billing >`: expected an integer, found the end (at byte 9)");
+    let place = refused(&mut selection, &[target(TargetKind::Place, "place-dora")]);
+    assert_eq!(place, "place `place-dora` is not configured");
+    let floor = refused(&mut selection, &[target(TargetKind::PlaceGroup, "Third Floor")]);
+    assert_eq!(floor, "place group `Third Floor` has no configured place in it");
+    let workbin = Target { workbin: Some("drafts".into()), ..target(TargetKind::Skill, "Billing > 1") };
+    assert!(refused(&mut selection, &[workbin]).contains("owns no workbin"));
+    let by_nothing = Threshold::parse("StatMood<10").expect("a threshold");
+    let by_nothing = Target { threshold: Some(by_nothing), ..target(TargetKind::AgentGroup, "all") };
+    assert!(refused(&mut selection, &[by_nothing]).starts_with("there is no statistic `StatMood`; there are"));
     let many = vec![target(TargetKind::Agent, "anna"); 65];
     assert_eq!(selection.submit(now, submit(1, 0, 0, &many)), Err(SubmitError::Target(TargetError::TooMany(65))));
     // Nothing of it waits; an unconfigured agent who is logged in can be named.
@@ -184,7 +143,7 @@ fn time_ends_a_wait_but_no_delivery() {
     selection.tick(now + SECOND / 2);
     assert_eq!(outputs(&mut selection), []);
     selection.tick(now + SECOND);
-    assert_eq!(outputs(&mut selection), [Output::TimedOut(RouteId(1))]);
+    assert_eq!(outputs(&mut selection), [Output::TimedOut { route: RouteId(1), nobody_logged_in: true }]);
     selection.agent(now, LINK, &state("anna", true, 1, 0, 0));
     selection.submit(now, Submit { deadline: Some(now), ..submit(2, 0, 0, &all) }).expect("a submit");
     assert_eq!(assigned(&mut selection), [(2, "anna".to_owned())], "no time to wait, and no need to");
@@ -192,7 +151,7 @@ fn time_ends_a_wait_but_no_delivery() {
     assert_eq!(outputs(&mut selection), []);
     assert_eq!(selection.cancel(RouteId(2)), Err(CancelError::OnItsWay));
     selection.put_back(now + SECOND, RouteId(2), Some(now + 60 * SECOND));
-    assert_eq!(outputs(&mut selection), [Output::TimedOut(RouteId(2))]);
+    assert_eq!(outputs(&mut selection), [timed_out(2)]);
     assert_eq!(selection.cancel(RouteId(2)), Err(CancelError::Unknown));
 }
 
@@ -221,10 +180,27 @@ fn a_link_that_goes_down_ends_what_waited_there_alone() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+struct Asked {
+    link: usize,
+    priority: i32,
+    since: i64,
+    targets: usize,
+    /// Seconds after which it may go to others.
+    wider: Option<(u64, usize)>,
+    /// Seconds, by how much, at most.
+    aging: Option<(u64, u32, i32)>,
+    wait: Option<u64>,
+    clear: bool,
+    deliver: bool,
+    order: Order,
+    statistic: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum Happens {
     Agent { agent: usize, link: usize, ready: bool, capacity: u32, others: u32 },
     Snapshot { link: usize, agents: [bool; 3] },
-    Submit { link: usize, priority: i32, since: i64, targets: usize, wait: Option<u64>, deliver: bool },
+    Submit(Asked),
     Cancel(usize),
     Remove(usize),
     Delivered(usize),
@@ -233,196 +209,347 @@ enum Step {
     Pass(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn asked() -> impl Strategy<Value = Asked> {
+    let order = prop::sample::select(vec![Order::Any, Order::Min, Order::Max, Order::Percentage]);
+    let statistics = vec!["StatAgentLoading", "StatTimeInReadyState", "StatAgentOccupancy", "StatCallsInQueue"];
+    let waits = (prop::option::of(0..90u64), any::<bool>(), prop::bool::weighted(0.9));
+    let grows = prop::option::of((1..20u64, 0..3u32, 0..5i32));
+    let first = (0..2usize, 0..3i32, 0..9i64, 0..LISTS, prop::option::of((1..60u64, 0..LISTS)));
+    (first, grows, waits, order, prop::sample::select(statistics)).prop_map(
+        |((link, priority, since, targets, wider), aging, (wait, clear, deliver), order, statistic)| Asked {
+            link,
+            priority,
+            since,
+            targets,
+            wider,
+            aging,
+            wait,
+            clear,
+            deliver,
+            order,
+            statistic,
+        },
+    )
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         4 => (0..3usize, 0..2usize, any::<bool>(), 0..4u32, 0..3u32)
-            .prop_map(|(agent, link, ready, capacity, others)| Step::Agent { agent, link, ready, capacity, others }),
-        1 => (0..2usize, any::<[bool; 3]>()).prop_map(|(link, agents)| Step::Snapshot { link, agents }),
-        6 => (0..2usize, 0..3i32, 0..9i64, 0..4usize, prop::option::of(0..90u64), prop::bool::weighted(0.9)).prop_map(
-            |(link, priority, since, targets, wait, deliver)| Step::Submit { link, priority, since, targets, wait, deliver }
-        ),
-        1 => (0..20usize).prop_map(Step::Cancel),
-        1 => (0..20usize).prop_map(Step::Remove),
-        3 => (0..20usize).prop_map(Step::Delivered),
-        3 => (0..20usize, prop::option::of(0..90u64)).prop_map(|(route, rest)| Step::PutBack(route, rest)),
-        1 => (0..2usize).prop_map(Step::LinkDown),
-        2 => (0..60u64).prop_map(Step::Pass),
+            .prop_map(|(agent, link, ready, capacity, others)| Happens::Agent { agent, link, ready, capacity, others }),
+        1 => (0..2usize, any::<[bool; 3]>()).prop_map(|(link, agents)| Happens::Snapshot { link, agents }),
+        6 => asked().prop_map(Happens::Submit),
+        1 => (0..20usize).prop_map(Happens::Cancel),
+        1 => (0..20usize).prop_map(Happens::Remove),
+        3 => (0..20usize).prop_map(Happens::Delivered),
+        3 => (0..20usize, prop::option::of(0..90u64)).prop_map(|(route, rest)| Happens::PutBack(route, rest)),
+        1 => (0..2usize).prop_map(Happens::LinkDown),
+        3 => (0..60u64).prop_map(Happens::Pass),
     ]
 }
 
-/// What a submit is, to the model.
-struct Known {
-    link: usize,
-    order: (i32, i64, u64),
-    targets: usize,
-    interaction: String,
-    /// The agent it is assigned to.
-    agent: Option<String>,
-}
-
 const AGENTS: [&str; 3] = ["anna", "boris", "carol"];
+/// Lists of targets there are.
+const LISTS: usize = 6;
 
 fn target_list(index: usize) -> Vec<Target> {
     match index {
         0 => vec![target(TargetKind::AgentGroup, "all")],
         1 => vec![target(TargetKind::Skill, "Billing >= 5")],
         2 => vec![target(TargetKind::Agent, "carol"), target(TargetKind::Skill, "Orders = 5")],
-        _ => vec![target(TargetKind::Place, "place-anna")],
+        3 => vec![target(TargetKind::Place, "place-anna")],
+        4 => vec![target(TargetKind::PlaceGroup, "First Floor")],
+        _ => vec![target(TargetKind::AgentGroup, "night"), target(TargetKind::Queue, "overflow")],
     }
 }
 
+/// Whom a list means, wherever they are; they never leave their places.
 fn meant(index: usize) -> &'static [&'static str] {
     match index {
         0 => &["anna", "boris", "carol"],
-        1 => &["anna"],
+        1 | 3 => &["anna"],
         2 => &["boris", "carol"],
-        _ => &["anna"],
+        4 => &["anna", "boris"],
+        _ => &["carol"],
+    }
+}
+
+/// What a submit is, to the model.
+struct Known {
+    asked: Asked,
+    number: u64,
+    at: Instant,
+    interaction: String,
+    /// Lists that stayed with its interaction.
+    carried: Vec<usize>,
+    /// The agent it is assigned to.
+    agent: Option<String>,
+}
+
+impl Known {
+    fn age(&self, now: Instant) -> u64 {
+        now.duration_since(self.at).as_secs()
+    }
+
+    fn lists(&self, now: Instant) -> Vec<usize> {
+        let own = match self.asked.wider {
+            Some((after, wider)) if self.age(now) >= after => wider,
+            _ => self.asked.targets,
+        };
+        [own].into_iter().chain(self.carried.iter().copied()).collect()
+    }
+
+    fn means(&self, agent: &str, now: Instant) -> bool {
+        self.lists(now).into_iter().any(|list| meant(list).contains(&agent))
+    }
+
+    fn has_queue(&self, now: Instant) -> bool {
+        self.lists(now).contains(&(LISTS - 1))
+    }
+
+    /// Less is served first.
+    fn line(&self, now: Instant) -> (i32, i64, u64) {
+        let first = self.asked.priority;
+        let priority = self.asked.aging.map_or(first, |(every, by, at_most)| {
+            let grown = first + i32::try_from(self.age(now) / every).expect("few") * i32::try_from(by).expect("few");
+            grown.min(at_most.max(first))
+        });
+        (-priority, self.asked.since, self.number)
+    }
+}
+
+/// The straightforward way: every rule is asked of everybody.
+struct Model {
+    now: Instant,
+    /// Of each link: ready, capacity, busy.
+    agents: [BTreeMap<&'static str, (bool, u32, u32)>; 2],
+    open: BTreeMap<u64, Known>,
+    excluded: HashMap<(usize, String, String), Instant>,
+    carried: HashMap<(usize, String), Vec<usize>>,
+    ended: HashSet<u64>,
+}
+
+impl Model {
+    fn ours(&self, link: usize, agent: &str) -> usize {
+        self.open.values().filter(|known| known.asked.link == link && known.agent.as_deref() == Some(agent)).count()
+    }
+
+    fn is_excluded(&self, known: &Known, agent: &str) -> bool {
+        let key = (known.asked.link, known.interaction.clone(), agent.to_owned());
+        self.excluded.get(&key).is_some_and(|until| *until > self.now)
+    }
+
+    fn is_free(&self, link: usize, agent: &str) -> bool {
+        let state = self.agents[link].get(agent).copied();
+        state.is_some_and(|(ready, capacity, busy)| ready && busy as usize + self.ours(link, agent) < capacity as usize)
+    }
+
+    fn end(&mut self, id: u64) -> Result<Known, TestCaseError> {
+        prop_assert!(self.ended.insert(id), "{} ended twice", id);
+        self.open.remove(&id).ok_or_else(|| TestCaseError::fail(format!("{id} is not open")))
+    }
+
+    /// An agent is named: does it fit, and is nobody overtaken?
+    fn chosen(&self, id: u64, link: LinkId, agent: &str) -> Result<(), TestCaseError> {
+        let known = self.open.get(&id).ok_or_else(|| TestCaseError::fail(format!("{id} is not open")))?;
+        prop_assert!(known.agent.is_none(), "assigned twice");
+        prop_assert_eq!(link, LinkId(known.asked.link));
+        prop_assert!(known.means(agent, self.now), "{} does not fit {:?}", agent, known.asked);
+        prop_assert!(!self.is_excluded(known, agent), "left out, and chosen");
+        prop_assert!(self.is_free(known.asked.link, agent), "{} past capacity", agent);
+        for other in self.open.values() {
+            let competes = other.asked.link == known.asked.link && other.agent.is_none() && other.number != id;
+            if competes && other.means(agent, self.now) && !self.is_excluded(other, agent) {
+                prop_assert!(other.line(self.now) > known.line(self.now), "{} overtakes {}", id, other.number);
+            }
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, output: Output) -> Result<(), TestCaseError> {
+        match output {
+            Output::Assign(found) => {
+                self.chosen(found.route.0, found.link, &found.agent)?;
+                self.open.get_mut(&found.route.0).expect("checked").agent = Some(found.agent);
+            }
+            Output::Found(found) => {
+                self.chosen(found.route.0, found.link, &found.agent)?;
+                self.end(found.route.0)?;
+            }
+            Output::Place(placed) => {
+                let known = self.end(placed.route.0)?;
+                prop_assert_eq!(placed.target.name.as_str(), "overflow");
+                prop_assert!(known.has_queue(self.now));
+                // Where targets are compared, or share, the queue may be the one; else somebody would come before it.
+                let first = meant(*known.lists(self.now).first().expect("a list"));
+                if known.asked.order == Order::Any && known.lists(self.now)[0] == LISTS - 1 {
+                    let free =
+                        |agent: &&&str| self.is_free(known.asked.link, agent) && !self.is_excluded(&known, agent);
+                    prop_assert!(first.iter().find(free).is_none(), "somebody before the queue was free");
+                }
+            }
+            Output::TimedOut { route, .. } => {
+                let known = self.end(route.0)?;
+                prop_assert!(known.asked.wait.is_some_and(|wait| known.age(self.now) >= wait), "too early");
+                let key = (known.asked.link, known.interaction.clone());
+                if known.asked.clear {
+                    self.carried.remove(&key);
+                } else {
+                    self.carried.insert(key, known.lists(self.now));
+                }
+            }
+            Output::LinkDown(route) => {
+                self.end(route.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody waits while somebody who fits is free, or a queue would take it.
+    fn nobody_waits_for_nothing(&self) -> Result<(), TestCaseError> {
+        for known in self.open.values().filter(|known| known.agent.is_none()) {
+            prop_assert!(!known.has_queue(self.now), "{:?} waits beside a queue", known.asked);
+            let (age, wait) = (self.now.duration_since(known.at), known.asked.wait.map(Duration::from_secs));
+            prop_assert!(wait.is_none_or(|wait| age < wait), "{:?} waits for too long", known.asked);
+            for agent in AGENTS.into_iter().filter(|agent| known.means(agent, self.now)) {
+                prop_assert!(
+                    self.is_excluded(known, agent) || !self.is_free(known.asked.link, agent),
+                    "{:?} waits while {} is free",
+                    known.asked,
+                    agent
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn submit_of(id: u64, interaction: &str, now: Instant, asked: &Asked) -> Submit {
+    let seconds = Duration::from_secs;
+    Submit {
+        link: LinkId(asked.link),
+        interaction: interaction.to_owned(),
+        deadline: asked.wait.map(|wait| now + seconds(wait)),
+        deliver: asked.deliver,
+        clear_on_timeout: asked.clear,
+        choice: Choice::new(asked.order, Some(asked.statistic)).expect("a statistic"),
+        aging: asked.aging.map(|(every, by, at_most)| Aging { every: seconds(every), by, at_most }),
+        relaxation: asked
+            .wider
+            .map(|(after, list)| Step { after: seconds(after), targets: target_list(list) })
+            .into_iter()
+            .collect(),
+        ..submit(id, asked.priority, asked.since, &target_list(asked.targets))
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
-    fn the_rules_hold_after_every_step(steps in prop::collection::vec(step(), 1..70)) {
+    fn the_rules_hold_after_every_step(steps in prop::collection::vec(happens(), 1..70)) {
         let mut selection = Selection::new(directory());
-        let mut now = Instant::now();
-        // Of each link: ready, capacity, busy.
-        let mut agents: [BTreeMap<&str, (bool, u32, u32)>; 2] = Default::default();
-        let mut open: BTreeMap<u64, Known> = BTreeMap::new();
-        let mut excluded: HashMap<(usize, String, String), Instant> = HashMap::new();
-        let mut ended: HashSet<u64> = HashSet::new();
+        let mut model = Model {
+            now: Instant::now(),
+            agents: Default::default(),
+            open: BTreeMap::new(),
+            excluded: HashMap::new(),
+            carried: HashMap::new(),
+            ended: HashSet::new(),
+        };
         let mut last = 0;
         for step in steps {
-            let mut gone = Vec::new();
+            let now = model.now;
             match step {
-                Step::Agent { agent, link, ready, capacity, others } => {
-                    agents[link].insert(AGENTS[agent], (ready, capacity, others));
+                Happens::Agent { agent, link, ready, capacity, others } => {
+                    model.agents[link].insert(AGENTS[agent], (ready, capacity, others));
                     selection.agent(now, LinkId(link), &state(AGENTS[agent], ready, capacity, others, 0));
                 }
-                Step::Snapshot { link, agents: there } => {
-                    agents[link].clear();
+                Happens::Snapshot { link, agents: there } => {
+                    model.agents[link].clear();
                     let mut states = Vec::new();
                     for (agent, _) in AGENTS.iter().zip(there).filter(|(_, there)| *there) {
-                        agents[link].insert(agent, (true, 2, 0));
+                        model.agents[link].insert(agent, (true, 2, 0));
                         states.push(state(agent, true, 2, 0, 0));
                     }
                     selection.agents(now, LinkId(link), &states);
                 }
-                Step::Submit { link, priority, since, targets, wait, deliver } => {
+                Happens::Submit(asked) => {
                     last += 1;
                     let interaction = format!("interaction-{}", last % 7);
-                    let busy = open.values().any(|known| known.link == link && known.interaction == interaction);
-                    let result = selection.submit(now, Submit {
-                        link: LinkId(link),
-                        interaction: interaction.clone(),
-                        deadline: wait.map(|wait| now + Duration::from_secs(wait)),
-                        deliver,
-                        ..submit(last, priority, since, &target_list(targets))
-                    });
+                    let is_it = |known: &&Known| known.asked.link == asked.link && known.interaction == interaction;
+                    let busy = model.open.values().any(|known| is_it(&known));
+                    let result = selection.submit(now, submit_of(last, &interaction, now, &asked));
                     prop_assert_eq!(result.is_err(), busy, "{:?}", result);
                     if !busy {
-                        let order = (-priority, since, last);
-                        open.insert(last, Known { link, order, targets, interaction, agent: None });
+                        let carried = model.carried.get(&(asked.link, interaction.clone())).cloned();
+                        let carried = carried.unwrap_or_default();
+                        let known = Known { asked, number: last, at: now, interaction, carried, agent: None };
+                        model.open.insert(last, known);
                     }
                 }
-                Step::Cancel(index) => {
-                    if let Some(id) = open.keys().nth(index).copied() {
-                        let waits = open[&id].agent.is_none();
+                Happens::Cancel(index) => {
+                    if let Some(id) = model.open.keys().nth(index).copied() {
+                        let waits = model.open[&id].agent.is_none();
                         prop_assert_eq!(selection.cancel(RouteId(id)).is_ok(), waits);
-                        if waits { gone.push(id); }
+                        if waits {
+                            let known = model.end(id)?;
+                            model.carried.remove(&(known.asked.link, known.interaction));
+                        }
                     }
                 }
-                Step::Remove(index) => {
-                    if let Some(id) = open.keys().nth(index).copied() {
+                Happens::Remove(index) => {
+                    if let Some(id) = model.open.keys().nth(index).copied() {
+                        model.end(id)?;
                         selection.remove(now, RouteId(id));
-                        gone.push(id);
                     }
                 }
-                Step::Delivered(index) => {
-                    let id = open.iter().filter(|(_, known)| known.agent.is_some()).map(|(id, _)| *id).nth(index);
-                    if let Some(id) = id {
+                Happens::Delivered(index) => {
+                    let assigned = model.open.iter().filter(|(_, known)| known.agent.is_some());
+                    if let Some(id) = assigned.map(|(id, _)| *id).nth(index) {
+                        model.end(id)?;
                         selection.delivered(now, RouteId(id));
-                        gone.push(id);
                     }
                 }
-                Step::PutBack(index, rest) => {
-                    let id = open.iter().filter(|(_, known)| known.agent.is_some()).map(|(id, _)| *id).nth(index);
-                    if let Some(id) = id {
+                Happens::PutBack(index, rest) => {
+                    let assigned = model.open.iter().filter(|(_, known)| known.agent.is_some());
+                    if let Some(id) = assigned.map(|(id, _)| *id).nth(index) {
                         let until = rest.map(|rest| now + Duration::from_secs(rest));
-                        let known = open.get_mut(&id).expect("it is open");
+                        let known = model.open.get_mut(&id).expect("it is open");
                         let agent = known.agent.take().expect("it is assigned");
                         if let Some(until) = until {
-                            let key = (known.link, known.interaction.clone(), agent);
-                            let latest = excluded.get(&key).map_or(until, |before| until.max(*before));
-                            excluded.insert(key, latest);
+                            let key = (known.asked.link, known.interaction.clone(), agent);
+                            let latest = model.excluded.get(&key).map_or(until, |before| until.max(*before));
+                            model.excluded.insert(key, latest);
                         }
                         selection.put_back(now, RouteId(id), until);
                     }
                 }
-                Step::LinkDown(link) => {
-                    agents[link].clear();
-                    excluded.retain(|(of, _, _), _| *of != link);
+                Happens::LinkDown(link) => {
+                    model.agents[link].clear();
+                    model.excluded.retain(|(of, _, _), _| *of != link);
                     selection.link_down(LinkId(link));
                 }
-                Step::Pass(seconds) => {
-                    now += Duration::from_secs(seconds);
-                    selection.tick(now);
+                Happens::Pass(seconds) => {
+                    let end = now + Duration::from_secs(seconds);
+                    while let Some(at) = selection.next_deadline().filter(|at| *at <= end) {
+                        model.now = at;
+                        selection.tick(at);
+                        for output in outputs(&mut selection) {
+                            model.heard(output)?;
+                        }
+                        model.nobody_waits_for_nothing()?;
+                    }
+                    model.now = end;
                 }
-            }
-            for id in gone {
-                open.remove(&id);
-                prop_assert!(ended.insert(id), "ended twice");
             }
             for output in outputs(&mut selection) {
-                match output {
-                    Output::Assign(found) | Output::Found(found) if !open.contains_key(&found.route.0) =>
-                        prop_assert!(false, "{found:?} is not open"),
-                    Output::Assign(found) => {
-                        let known = open.get_mut(&found.route.0).expect("checked");
-                        prop_assert!(known.agent.is_none(), "assigned twice");
-                        prop_assert_eq!(found.link, LinkId(known.link));
-                        prop_assert!(meant(known.targets).contains(&found.agent.as_str()), "{:?}", found);
-                        let key = (known.link, known.interaction.clone(), found.agent.clone());
-                        prop_assert!(excluded.get(&key).is_none_or(|until| *until <= now), "left out, and chosen");
-                        known.agent = Some(found.agent.clone());
-                        let (ready, capacity, busy) = agents[known.link].get(found.agent.as_str()).copied()
-                            .expect("the agent is there");
-                        let link = known.link;
-                        let ours = open.values()
-                            .filter(|other| other.link == link && other.agent.as_deref() == Some(&found.agent)).count();
-                        prop_assert!(ready && busy as usize + ours <= capacity as usize, "past capacity");
-                    }
-                    Output::Found(found) => {
-                        let known = open.remove(&found.route.0).expect("checked");
-                        prop_assert!(meant(known.targets).contains(&found.agent.as_str()));
-                        prop_assert!(ended.insert(found.route.0), "ended twice");
-                    }
-                    Output::TimedOut(route) | Output::LinkDown(route) => {
-                        let known = open.remove(&route.0);
-                        prop_assert!(known.is_some(), "not open");
-                        prop_assert!(ended.insert(route.0), "ended twice");
-                    }
-                }
+                model.heard(output)?;
             }
-            // Nobody waits while somebody who fits is free; so nobody was overtaken for that agent either.
-            for (id, known) in open.iter().filter(|(_, known)| known.agent.is_none()) {
-                for agent in meant(known.targets) {
-                    let Some((ready, capacity, busy)) = agents[known.link].get(agent).copied() else { continue };
-                    let ours = open.values()
-                        .filter(|other| other.link == known.link && other.agent.as_deref() == Some(agent)).count();
-                    let key = (known.link, known.interaction.clone(), (*agent).to_owned());
-                    let left_out = excluded.get(&key).is_some_and(|until| *until > now);
-                    prop_assert!(
-                        left_out || !ready || busy as usize + ours >= capacity as usize,
-                        "{} {:?} waits while {} is free", id, known.order, agent
-                    );
-                }
-            }
+            model.nobody_waits_for_nothing()?;
         }
-        prop_assert_eq!(ended.len() + open.len(), {
-            let mut all = ended.clone();
-            all.extend(open.keys());
-            all.len()
-        });
+        // Each has ended once, or goes on.
+        for id in 1..=last {
+            let goes_on = model.open.contains_key(&id);
+            prop_assert_eq!(selection.contains(RouteId(id)), goes_on);
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! that fails ends every connection, is opened again, and loaded again; nothing that was acknowledged
 //! is lost by it. [`Server::shutdown`] commits what was taken in and ends the threads.
 
+mod capacity;
 mod core;
 mod gate;
 pub mod machine;
@@ -21,6 +22,7 @@ pub mod store;
 mod transport;
 mod view;
 
+pub use capacity::{CapacityRule, CapacityRules, DefaultCapacity};
 pub use server::{Health, OpenError, Server, Warning};
 pub use settings::*;
 pub use store::{Store, StoreError, sqlite::SqliteStore};

@@ -278,6 +278,8 @@ mod tests {
             workbins: vec![],
             agents: vec![],
             places: vec![],
+            capacity: Default::default(),
+            contacts: Default::default(),
             custom_properties: vec![],
             timers: settings::Timers::default(),
             limits: settings::Limits::default(),
@@ -306,7 +308,7 @@ mod tests {
         assert_ne!(client.registration().incarnation, incarnation);
         assert_eq!(server.health(), Health::Ok);
         assert!(matches!(client.request_once(submit(), "second").await, Ok(EventMessage::Ack(_))));
-        let status = client.request(RequestMessage::ServerStatus(RequestServerStatus {})).await;
+        let status = client.request(RequestMessage::ServerStatus(RequestServerStatus::default())).await;
         assert!(matches!(status, Ok(EventMessage::ServerStatus(EventServerStatus { interactions: 2, .. }))));
         server.shutdown().await;
     }

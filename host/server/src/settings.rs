@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::capacity::{CapacityRule, CapacityRules};
+
 /// Everything one server needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -27,6 +29,10 @@ pub struct Settings {
     pub agents: Vec<Agent>,
     /// Places they may log in at; an empty list allows any.
     pub places: Vec<String>,
+    /// How much they take, where they have no rule of their own.
+    pub capacity: CapacityRules,
+    /// Whom it remembers by contacts.
+    pub contacts: Contacts,
     /// User data that views may use, as properties of their own.
     pub custom_properties: Vec<CustomProperty>,
     /// Clocks.
@@ -98,8 +104,26 @@ pub struct Strategy {
 pub struct Agent {
     /// Employee id.
     pub id: String,
-    /// Interactions at once for each media type; media not listed: 1.
-    pub capacity: Vec<(String, u32)>,
+    /// The agent's own capacity rule.
+    pub capacity: CapacityRule,
+}
+
+/// What tells a contact, and for how long the agent who handled it last is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contacts {
+    /// User data keys; the first that an interaction has tells its contact.
+    pub keys: Vec<String>,
+    /// 0: nothing is remembered. Default 90 days, up to 10 years.
+    pub kept: Duration,
+}
+
+impl Default for Contacts {
+    fn default() -> Contacts {
+        Contacts {
+            keys: vec!["ContactId".to_owned(), "FromAddress".to_owned()],
+            kept: Duration::from_secs(90 * 24 * 60 * 60),
+        }
+    }
 }
 
 /// User data raised to a property that view conditions and orders may name.
@@ -168,7 +192,7 @@ pub struct Limits {
 
 impl Settings {
     /// These settings with what a running server can take over from `new`: timers, media types, workbins, agents,
-    /// places; and of strategies and submitters that are there already, whether they are enabled, their limits,
+    /// places, capacity rules; and of strategies and submitters that are there already, whether they are enabled, their limits,
     /// priority and cluster. The others need a server that is opened anew.
     pub fn changed(&self, new: &Settings) -> Settings {
         let mut changed = Settings {
@@ -176,6 +200,8 @@ impl Settings {
             workbins: new.workbins.clone(),
             agents: new.agents.clone(),
             places: new.places.clone(),
+            capacity: new.capacity.clone(),
+            contacts: new.contacts.clone(),
             timers: new.timers,
             ..self.clone()
         };

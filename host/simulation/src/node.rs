@@ -148,6 +148,7 @@ impl NodePlace {
             links: links.collect(),
             strategies: strategies.collect(),
             agents: agents.collect(),
+            places: Vec::new(),
             lists: BTreeMap::new(),
             calendar: Default::default(),
             objects: Default::default(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::event::Message as Told;
 use jackfield_protocol::v1::request::Message as Asked;
-use jackfield_protocol::v1::{Event, Interaction, Request, request_pull::What};
+use jackfield_protocol::v1::{Event, Interaction, LastAgent, Request, request_pull::What};
 use jackfield_server::machine::{Machine, Now, Say};
 use jackfield_server::store::{Answer, Entry, Reader, StoreError, Write};
 use jackfield_server::{Limits, Queue, Settings, Strategy, Submitter, Timers, View};
@@ -87,6 +87,7 @@ struct Disk {
     interactions: BTreeMap<String, Interaction>,
     entries: BTreeMap<String, Entry>,
     answers: BTreeMap<String, Answer>,
+    contacts: BTreeMap<String, LastAgent>,
     slow_until: Option<Instant>,
 }
 
@@ -141,6 +142,9 @@ impl Store {
                 Write::Remember { key, answer } => {
                     disk.answers.insert(key, answer);
                 }
+                Write::Handled { contact, last, .. } => {
+                    disk.contacts.insert(contact, last);
+                }
             }
         }
     }
@@ -166,6 +170,11 @@ impl Reader for DiskReader {
 
     fn answer(&mut self, key: &str) -> Result<Option<Answer>, StoreError> {
         Ok(self.0.disk().answers.get(key).cloned())
+    }
+
+    fn last_agents(&mut self, contacts: &[&str]) -> Result<Vec<Option<LastAgent>>, StoreError> {
+        let disk = self.0.disk();
+        Ok(contacts.iter().map(|contact| disk.contacts.get(*contact).cloned()).collect())
     }
 }
 
@@ -416,6 +425,8 @@ fn settings(name: &str, legacy: bool) -> Settings {
         workbins: Vec::new(),
         agents: Vec::new(),
         places: Vec::new(),
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: Vec::new(),
         timers: Timers { delivering_timeout: Duration::from_secs(5), ..Timers::default() },
         limits: Limits::default(),

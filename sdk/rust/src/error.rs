@@ -30,6 +30,8 @@ pub enum Error {
 
 /// Name of the failure that ends target selection when its time has passed.
 pub(crate) const TIMEOUT: &str = "timeout";
+/// The same, where nobody whom the targets mean was logged in.
+const NOBODY_LOGGED_IN: &str = "nobody_logged_in";
 /// Name of the failure that ends target selection when it was cancelled.
 pub(crate) const CANCELLED: &str = "cancelled";
 
@@ -48,7 +50,7 @@ impl Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure.name.as_str() {
-            TIMEOUT | "__we_error_external_service_timeout" => Error::Timeout,
+            TIMEOUT | NOBODY_LOGGED_IN | "__we_error_external_service_timeout" => Error::Timeout,
             CANCELLED => Error::Cancelled,
             _ => Error::Refused(failure),
         }

@@ -7,7 +7,7 @@ pub use crate::bindings::jackfield::strategy::events::{
     Event, InteractionEvent, MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, Routed,
 };
 pub use crate::bindings::jackfield::strategy::types::{
-    Destination, Failure, Interaction, InteractionId, InteractionState, KvPair, KvValue, RequestId, Workbin,
+    Destination, Failure, Interaction, InteractionId, InteractionState, KvPair, KvValue, LastAgent, RequestId, Workbin,
     WorkbinOwner,
 };
 

@@ -136,7 +136,7 @@ mod time;
 pub use error::Error;
 pub use host::{Host, Request};
 pub use http::{HttpRequest, HttpResponse};
-pub use interaction::{Destination, Failure, WorkbinOwner};
+pub use interaction::{Destination, Failure, LastAgent, WorkbinOwner};
 pub use interaction::{Event, Interaction, InteractionId, KvPair, KvValue, Outcome, RequestId, Routed, Workbin};
 pub use manifest::{Capability, Manifest, Strategy, manifest};
 pub use message::{Message, MessageType};

@@ -27,7 +27,7 @@ use std::rc::Rc;
 use crate::error::{CANCELLED, TIMEOUT};
 use crate::interaction::{
     Destination, Event, Failure, Interaction, InteractionEvent, InteractionId, InteractionState, KvPair, KvValue,
-    MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
+    LastAgent, MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
 };
 use crate::route::{CalendarTime, Target, TextError, Waiting};
 use crate::{Error, Host, HttpResponse, Request, Session};
@@ -72,6 +72,12 @@ impl Builder {
     /// Appends a pair of user data.
     pub fn with(mut self, key: &str, value: impl Into<KvValue>) -> Builder {
         self.0.user_data.push((key, value).into());
+        self
+    }
+
+    /// This agent has handled the contact last, so many milliseconds before the script begins.
+    pub fn last_agent(mut self, agent: &str, ago: u64) -> Builder {
+        self.0.last_agent = Some(LastAgent { agent: agent.to_owned(), at: START.saturating_sub(ago) });
         self
     }
 

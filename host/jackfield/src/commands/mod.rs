@@ -23,6 +23,7 @@ mod simulate;
 mod submit;
 mod turns;
 mod versions;
+mod why;
 
 use jackfield_plugins::Command as Change;
 
@@ -48,6 +49,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         },
         Command::Sessions(arguments) if arguments.finished => finished::sessions(global, &arguments),
         Command::Sessions(arguments) => sessions::sessions(global, arguments).await,
+        Command::Why(arguments) => why::why(global, &arguments).await,
         Command::Journal(arguments) => journal::journal(global, &arguments),
         Command::Replay(arguments) => replay::replay(global, arguments).await,
         Command::Move(arguments) => moving::sessions(global, &arguments).await,

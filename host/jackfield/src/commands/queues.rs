@@ -76,7 +76,7 @@ async fn show(global: &Global, site: &Site, servers: &[&Server], clear: bool) ->
 /// It cannot be reached.
 pub async fn status(server: &Server) -> anyhow::Result<EventServerStatus> {
     let (client, _events) = connect::client(server, "jackfield queues", ClientType::ReportingEngine).await?;
-    let answer = client.request(Request::ServerStatus(RequestServerStatus {})).await;
+    let answer = client.request(Request::ServerStatus(RequestServerStatus::default())).await;
     client.leave().await;
     match answer {
         Ok(Event::ServerStatus(status)) => Ok(status),

@@ -181,6 +181,8 @@ fn answer(question: Question, node: &Arc<Node>, folder: &Arc<Folder>, moves: &Ar
     Box::pin(async move {
         match question {
             Question::Status => as_json(&node.status()),
+            Question::Why { interaction } => as_json(&node.why(&interaction)),
+            Question::Decisions => as_json(&node.decisions()),
             Question::Move { strategy, to, number } => as_json(&moves.answer(&node, &strategy, to, number)),
             Question::Plugins => plugins_as_json(&folder),
             Question::Plugin { change: jackfield_plugins::Command::Shadow { .. }, .. } if !records => {

@@ -42,6 +42,7 @@ fn add(to: &mut DayReport, more: DayReport) {
     for (kind, more) in to.kinds.iter_mut().zip(more.kinds) {
         kind.entered += more.entered;
         kind.abandoned += more.abandoned;
+        kind.moved += more.moved;
         kind.left += more.left;
         kind.within += more.within;
         kind.waits.extend(more.waits);
@@ -66,6 +67,7 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
             kind.entered.to_string(),
             kind.waits.len().to_string(),
             kind.abandoned.to_string(),
+            kind.moved.to_string(),
             kind.left.to_string(),
             seconds(kind.mean_wait()),
             seconds(kind.percentile(50)),
@@ -74,8 +76,19 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
             format!("{:.1} %", kind.service_level() * 100.0),
         ]
     });
-    let headings =
-        ["KIND", "#ENTERED", "#ANSWERED", "#GAVE UP", "#LEFT", "#MEAN", "#P50", "#P90", "#P99", "#SERVICE LEVEL"];
+    let headings = [
+        "KIND",
+        "#CAME",
+        "#ANSWERED",
+        "#GAVE UP",
+        "#MOVED",
+        "#LEFT",
+        "#MEAN",
+        "#P50",
+        "#P90",
+        "#P99",
+        "#SERVICE LEVEL",
+    ];
     output::line(output::table(&headings, rows))?;
     output::line("\nWho was there")?;
     let rows = report.workers.iter().map(|(id, worker)| {
@@ -87,11 +100,15 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
         ]
     });
     output::line(output::table(&["AGENT", "#HANDLED", "#THERE", "#BUSY"], rows))?;
-    output::line("\nBy the hour: what came in, and its mean wait")?;
-    for line in chart(&hours(&report.kinds)) {
+    output::line(format!("\nBy the hour: what came in, and how long it waited on average{}", on_average(days)))?;
+    for line in chart(&hours(&report.kinds), days) {
         output::line(line)?;
     }
     Ok(())
+}
+
+fn on_average(days: u32) -> &'static str {
+    if days == 1 { "" } else { ", of each day" }
 }
 
 /// What came in over all kinds, by the hour.
@@ -115,6 +132,7 @@ fn as_json(report: &DayReport) -> Json {
             "entered": kind.entered,
             "answered": kind.waits.len(),
             "gaveUp": kind.abandoned,
+            "moved": kind.moved,
             "left": kind.left,
             "meanWait": kind.mean_wait(),
             "p50": kind.percentile(50),

@@ -53,7 +53,8 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[plugin]]", site.plugins.iter().map(|object| &object.name), notes);
     unique("[[skill]]", site.skills.iter(), notes);
     unique("[[agent-group]]", site.agent_groups.iter(), notes);
-    unique("[[place]]", site.places.iter(), notes);
+    unique("[[place-group]]", site.place_groups.iter(), notes);
+    unique("[[place]]", site.places.iter().map(|object| &object.name), notes);
     unique("[[workbin]]", site.workbins.iter(), notes);
     unique("[[media-type]]", site.media_types.iter().map(|object| &object.name), notes);
     unique("[[agent]]", site.agents.iter().map(|object| &object.id), notes);
@@ -98,7 +99,8 @@ fn references(site: &Site, notes: &Notes) {
     let strategies = Names::new("strategy", site.strategies.iter().map(|object| &object.name));
     let skills = Names::new("skill", site.skills.iter());
     let groups = Names::new("agent group", site.agent_groups.iter());
-    let places = Names::new("place", site.places.iter());
+    let places = Names::new("place", site.places.iter().map(|object| &object.name));
+    let place_groups = Names::new("place group", site.place_groups.iter());
     let media_types = Names::new("media type", site.media_types.iter().map(|object| &object.name));
 
     let owners = site.application.tenant.iter();
@@ -132,6 +134,9 @@ fn references(site: &Site, notes: &Notes) {
         strategies.must_have(&application.strategy, notes);
     }
     access_groups(site, notes);
+    for group in site.places.iter().flat_map(|place| &place.groups) {
+        place_groups.must_have(group, notes);
+    }
     for agent in &site.agents {
         if let Some(place) = &agent.place {
             places.must_have(place, notes);
@@ -142,9 +147,11 @@ fn references(site: &Site, notes: &Notes) {
         for group in &agent.groups {
             groups.must_have(group, notes);
         }
-        for (media, _) in &agent.capacity {
-            media_types.must_have(media, notes);
-        }
+    }
+    let rules = site.agents.iter().map(|agent| &agent.capacity);
+    let rules = rules.chain(site.places.iter().map(|place| &place.capacity));
+    for (media, _) in rules.chain(site.tenants.iter().map(|tenant| &tenant.capacity)).flatten() {
+        media_types.must_have(media, notes);
     }
 }
 

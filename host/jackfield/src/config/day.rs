@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use jackfield_routing::{AgentProfile, Day, HOURS, Kind, Meant, Spread, Target, TargetKind, Worker, WrittenTarget};
+use jackfield_routing::{
+    AgentProfile, Aging, Choice, Day, HOURS, Kind, Order, STATISTICS, Spread, Target, Worker, WrittenTarget,
+};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::model::Site;
-use super::objects::each;
+use super::model::{Site, capacity_rule};
+use super::objects::{each, one_of};
 use super::problem::{Problem, Problems, nearest_word};
 use super::section::{Notes, Section, Text, document, wrong_type};
 use super::{ConfigurationError, read};
@@ -45,7 +47,10 @@ fn parse_day(path: &Path, text: &str, site: &Site) -> Result<Day, ConfigurationE
     if problems.errors() > 0 {
         return Err(ConfigurationError::Invalid(problems));
     }
-    Ok(Day { kinds, workers })
+    let places = site.places.iter().map(|place| {
+        (place.name.get_ref().clone(), place.groups.iter().map(|group| group.get_ref().clone()).collect())
+    });
+    Ok(Day { kinds, workers, places: places.collect() })
 }
 
 /// The agents of the site, none of whom works yet.
@@ -53,7 +58,8 @@ fn workers(site: &Site) -> Vec<Worker> {
     let worker = |agent: &super::model::Agent| Worker {
         id: agent.id.get_ref().clone(),
         profile: AgentProfile { skills: agent.levels(), groups: agent.group_names().collect() },
-        capacity: agent.capacities(),
+        place: agent.place.as_ref().map(|place| place.get_ref().clone()).unwrap_or_default(),
+        capacity: capacity_rule(&agent.capacity),
         shifts: Vec::new(),
     };
     site.agents.iter().map(worker).collect()
@@ -78,6 +84,8 @@ fn kind(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Kind> {
     let patience = time(section, notes, "patience", None).map(Spread::Exponential);
     let within = time(section, notes, "within", Some(Duration::from_secs(MINUTE)));
     let targets = targets(section, notes);
+    let aging = aging(section, notes);
+    let choice = choice(section, notes);
     Some(Kind {
         name: name?.into_inner(),
         media_type: media?.into_inner(),
@@ -86,6 +94,8 @@ fn kind(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Kind> {
         handling: if is_constant { Spread::Constant(mean?) } else { Spread::Exponential(mean?) },
         patience,
         targets,
+        choice,
+        aging,
         within: within?,
     })
 }
@@ -104,6 +114,44 @@ fn arrivals(section: &mut Section<'_, '_>, notes: &Notes) -> [f64; HOURS] {
         }
     }
     arrivals
+}
+
+/// `{ every = "60s", by = 1, at-most = 10 }`.
+fn aging(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Aging> {
+    let value = section.value("aging")?;
+    let Some(table) = value.get_ref().as_table() else {
+        wrong_type(notes, "aging", value, "such as { every = \"60s\", by = 1, at-most = 10 }");
+        return None;
+    };
+    let mut section = Section::new(notes, "aging", value.span(), table);
+    let every = time(&mut section, notes, "every", Some(Duration::from_secs(MINUTE)));
+    let by = section.integer("by", 0, i32::MAX.into()).map_or(1, Spanned::into_inner);
+    let at_most = section.required_integer("at-most", i32::MIN.into(), i32::MAX.into());
+    section.finish();
+    let at_most = i32::try_from(at_most?.into_inner()).ok()?;
+    Some(Aging { every: every?, by: u32::try_from(by).ok()?, at_most })
+}
+
+/// `order` and `statistic`.
+fn choice(section: &mut Section<'_, '_>, notes: &Notes) -> Choice {
+    let words = ["any", "min", "max", "percentage"];
+    let order = section.text("order").and_then(|word| one_of(&word, "order", &words, notes));
+    let order = match order {
+        Some("min") => Order::Min,
+        Some("max") => Order::Max,
+        Some("percentage") => Order::Percentage,
+        _ => Order::Any,
+    };
+    let Some(statistic) = section.text("statistic") else {
+        return Choice { order, ..Choice::default() };
+    };
+    Choice::new(order, Some(statistic.get_ref())).unwrap_or_else(|error| {
+        let help = nearest_word(statistic.get_ref(), STATISTICS.iter().map(|statistic| statistic.name));
+        let message = error.to_string();
+        let message = message.split(';').next().unwrap_or_default();
+        notes.push(Problem::new(statistic.span(), message, "unknown").help(help));
+        Choice::default()
+    })
 }
 
 /// A list of `{ after = "20s", to = "…" }`; text alone counts from the arrival on.
@@ -158,34 +206,11 @@ fn step_of(notes: &Notes, after: Duration, value: &Spanned<DeValue<'_>>) -> Opti
         (start + span.start).min(value.span().end)..(start + span.end).min(value.span().end)
     };
     match WrittenTarget::parse_list(text) {
-        Ok(written) => {
-            let targets: Vec<Target> =
-                written.into_iter().filter_map(|target| understood(notes, value, target)).collect();
-            Some((after, targets))
-        }
+        Ok(written) => Some((after, written.into_iter().map(Target::from).collect())),
         Err(error) => {
             notes.push(Problem::new(within(error.span), error.message, "here"));
             None
         }
-    }
-}
-
-/// As far as a simulation goes.
-fn understood(notes: &Notes, value: &Spanned<DeValue<'_>>, written: WrittenTarget) -> Option<Target> {
-    let refuse = |what: &str| {
-        notes.push(Problem::new(value.span(), format!("{what} cannot be simulated"), "in one of these"));
-        None
-    };
-    if written.threshold.is_some() || written.weight != 1 {
-        return refuse("thresholds and weights");
-    }
-    match written.meant {
-        Meant::Named(kind, name) => Some(Target::new(kind, name)),
-        Meant::Skill { group, expression } => {
-            Some(Target { group, ..Target::new(TargetKind::Skill, expression.to_string()) })
-        }
-        Meant::PlaceGroup(_) => refuse("place groups"),
-        Meant::Queue(_) => refuse("interaction queues"),
     }
 }
 

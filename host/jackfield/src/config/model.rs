@@ -53,8 +53,10 @@ pub struct Site {
     pub skills: Vec<Text>,
     /// `[[agent-group]]`
     pub agent_groups: Vec<Text>,
+    /// `[[place-group]]`
+    pub place_groups: Vec<Text>,
     /// `[[place]]`
-    pub places: Vec<Text>,
+    pub places: Vec<Place>,
     /// `[[workbin]]`
     pub workbins: Vec<Text>,
     /// `[[media-type]]`
@@ -107,7 +109,12 @@ pub struct Tenant {
     pub id: u32,
     /// Where the number stands.
     pub id_span: Range<usize>,
+    /// Media type and interactions at once, of agents who have no rule of their own.
+    pub capacity: Capacity,
 }
+
+/// A capacity rule: media type, and interactions at once.
+pub type Capacity = Vec<(Text, i64)>;
 
 /// A switch.
 #[derive(Clone, Debug)]
@@ -308,7 +315,18 @@ pub struct Agent {
     /// Agent groups.
     pub groups: Vec<Text>,
     /// Media type and interactions at once.
-    pub capacity: Vec<(Text, i64)>,
+    pub capacity: Capacity,
+}
+
+/// A place: a desk at which agents log in.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its name.
+    pub name: Text,
+    /// Place groups.
+    pub groups: Vec<Text>,
+    /// Media type and interactions at once, of whoever is logged in there without a rule.
+    pub capacity: Capacity,
 }
 
 /// User data raised to a property of views.
@@ -421,12 +439,12 @@ impl Agent {
     pub fn group_names(&self) -> impl Iterator<Item = String> {
         self.groups.iter().map(|group| group.get_ref().clone())
     }
+}
 
-    /// Media type, and interactions at once.
-    pub fn capacities(&self) -> Vec<(String, u32)> {
-        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        self.capacity.iter().map(|(media, most)| (media.get_ref().clone(), count(*most))).collect()
-    }
+/// A capacity rule as the servers have it.
+pub fn capacity_rule(of: &Capacity) -> jackfield_server::CapacityRule {
+    let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    of.iter().map(|(media, most)| (media.get_ref().clone(), count(*most))).collect()
 }
 
 impl Queue {

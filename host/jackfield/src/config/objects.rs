@@ -13,8 +13,8 @@ use toml::Spanned;
 use super::calendar::{calendar, time_zone};
 use super::media::{Folders, media_server};
 use super::model::{
-    Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Plugin, Queue, QueueApplication, Server, Site,
-    Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
+    Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Place, Plugin, Queue, QueueApplication, Server,
+    Site, Strategy, Submitter, Switch, TServer, Tenant, TrustedKey, View,
 };
 use super::options::Owner;
 use super::problem::{Problem, nearest_word};
@@ -83,9 +83,13 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
         dbid(section, ObjectKind::AgentGroup);
         named(section)
     });
+    site.place_groups = each(&mut root, notes, "place-group", "[[place-group]]", |section| {
+        dbid(section, ObjectKind::PlaceGroup);
+        named(section)
+    });
     site.places = each(&mut root, notes, "place", "[[place]]", |section| {
         dbid(section, ObjectKind::Place);
-        named(section)
+        place(section)
     });
     site.workbins = each(&mut root, notes, "workbin", "[[workbin]]", named);
     site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", media_type);
@@ -174,8 +178,9 @@ fn application(mut section: Section<'_, '_>, folder: &Path, notes: &Notes) -> Ap
 
 fn tenant(section: &mut Section<'_, '_>) -> Option<Tenant> {
     let name = section.required_text("name");
+    let capacity = section.integers("capacity", 0, LEVEL_MAX);
     let id = section.required_integer("id", 1, i64::from(u32::MAX))?;
-    Some(Tenant { name: name?, id_span: id.span(), id: u32::try_from(id.into_inner()).ok()? })
+    Some(Tenant { name: name?, id_span: id.span(), id: u32::try_from(id.into_inner()).ok()?, capacity })
 }
 
 fn switch(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Switch> {
@@ -395,6 +400,13 @@ fn plugin(section: &mut Section<'_, '_>, notes: &Notes) -> Option<Plugin> {
 
 fn named(section: &mut Section<'_, '_>) -> Option<Text> {
     section.required_text("name")
+}
+
+fn place(section: &mut Section<'_, '_>) -> Option<Place> {
+    let name = section.required_text("name");
+    let groups = section.texts("groups");
+    let capacity = section.integers("capacity", 0, LEVEL_MAX);
+    Some(Place { name: name?, groups, capacity })
 }
 
 fn media_type(section: &mut Section<'_, '_>) -> Option<MediaType> {

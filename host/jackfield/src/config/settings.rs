@@ -1,13 +1,13 @@
 //! From the site to what each crate is told: settings of a server, of the node, of the engine.
 
 use jackfield_link::Endpoint;
-use jackfield_node::{AgentSettings, LinkSettings, ReportTargets, StrategySettings, ViewSettings};
+use jackfield_node::{AgentSettings, LinkSettings, PlaceSettings, ReportTargets, StrategySettings, ViewSettings};
 use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
 use super::connections::{Connection, connections, switches};
-use super::model::{Access, Server, Site};
+use super::model::{Access, Server, Site, capacity_rule};
 use super::options::Owner;
 use super::pulling::{Form, pulled_by};
 use super::section::Notes;
@@ -81,9 +81,20 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
         agents: site
             .agents
             .iter()
-            .map(|agent| server::Agent { id: agent.id.get_ref().clone(), capacity: agent.capacities() })
+            .map(|agent| server::Agent { id: agent.id.get_ref().clone(), capacity: capacity_rule(&agent.capacity) })
             .collect(),
-        places: texts(&site.places),
+        places: site.places.iter().map(|place| place.name.get_ref().clone()).collect(),
+        capacity: capacity_rules(site, of),
+        contacts: server::Contacts {
+            keys: of
+                .options
+                .text(Owner::Server, "settings", "contact-keys")
+                .split(',')
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .collect(),
+            kept: of.options.duration(Owner::Server, "settings", "last-agent-retention"),
+        },
         custom_properties: site
             .custom_properties
             .iter()
@@ -95,6 +106,24 @@ pub fn server_settings(site: &Site, of: &Server) -> server::Settings {
             .collect(),
         timers: timers(&of.options),
         limits: limits(&of.options),
+    }
+}
+
+fn capacity_rules(site: &Site, of: &Server) -> server::CapacityRules {
+    let tenant = site.tenant_id(of.tenant.as_ref());
+    let tenant = site.tenants.iter().find(|known| known.id == tenant);
+    let default = match of.options.text(Owner::Server, "settings", "default-capacity").as_str() {
+        "voice" => server::DefaultCapacity::OneVoiceCall,
+        _ => server::DefaultCapacity::Multimedia,
+    };
+    server::CapacityRules {
+        places: site
+            .places
+            .iter()
+            .map(|place| (place.name.get_ref().clone(), capacity_rule(&place.capacity)))
+            .collect(),
+        tenant: tenant.map(|tenant| capacity_rule(&tenant.capacity)).unwrap_or_default(),
+        default,
     }
 }
 
@@ -153,6 +182,14 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
                 id: agent.id.get_ref().clone(),
                 skills: agent.levels(),
                 groups: agent.group_names().collect(),
+            })
+            .collect(),
+        places: site
+            .places
+            .iter()
+            .map(|place| PlaceSettings {
+                name: place.name.get_ref().clone(),
+                groups: place.groups.iter().map(|group| group.get_ref().clone()).collect(),
             })
             .collect(),
         lists: site.lists.clone(),

@@ -249,7 +249,7 @@ impl Site {
 
     /// The server's own account of itself.
     pub async fn status(client: &Client) -> EventServerStatus {
-        match client.request(Request::ServerStatus(RequestServerStatus {})).await {
+        match client.request(Request::ServerStatus(RequestServerStatus::default())).await {
             Ok(Event::ServerStatus(status)) => status,
             other => panic!("no status: {other:?}"),
         }

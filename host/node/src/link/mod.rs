@@ -27,7 +27,7 @@ use jackfield_link::{Client, Link, LinkError, LinkEvent, Reply};
 use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{ClientType, RequestCancelPull, RequestRegisterClient};
-use jackfield_routing::{RouteId, Selection};
+use jackfield_routing::RouteId;
 use jackfield_strategy::{SessionEvent, Turn};
 use tokio::sync::{mpsc, watch};
 
@@ -43,11 +43,12 @@ use crate::pulling::{Pull, PullId};
 use crate::reclaim::Phase;
 use crate::recording::{TURNS_WAITING, Way};
 use crate::requests::Purpose;
+use crate::selections::SharedSelection;
 use crate::services::Services;
 use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
 use crate::status::{SessionState, ShutdownReport};
-use crate::targets::{Delivery, Waiting};
+use crate::targets::{Delivery, QueueLengths, Waiting};
 use crate::virtual_queues::Reports;
 
 /// How long a shutdown waits, after the grace time, for the server to take back what was left.
@@ -134,12 +135,13 @@ pub(crate) struct LinkTask {
     /// Sessions that are to be gone by then, in that order.
     pub(crate) kills: VecDeque<(Instant, Arc<str>)>,
 
-    pub(crate) selection: Selection,
+    pub(crate) selection: SharedSelection,
     pub(crate) routes: HashMap<RouteId, Waiting>,
     pub(crate) deliveries: HashMap<String, Delivery>,
     pub(crate) agents: HashSet<String>,
     /// Waits in virtual queues, told to reporting.
     pub(crate) reports: Reports,
+    pub(crate) queue_lengths: QueueLengths,
     pub(crate) last_route: u64,
     pub(crate) attempts: u64,
     /// Interactions that a request whose time is over may still send away: nothing more is asked about them
@@ -182,7 +184,7 @@ impl LinkTask {
     ) -> Option<LinkTask> {
         let (link, events) = open(&shared, index)?;
         let configured = shared.live.subscribe();
-        let selection = Selection::new(configured.borrow().directory());
+        let selection = shared.selections.get(index)?.clone();
         Some(LinkTask {
             index,
             server: shared.settings.links.get(index)?.server.clone(),
@@ -221,6 +223,7 @@ impl LinkTask {
             deliveries: HashMap::new(),
             agents: HashSet::new(),
             reports: Reports::default(),
+            queue_lengths: QueueLengths::default(),
             last_route: 0,
             attempts: 0,
             late: HashSet::new(),
@@ -330,7 +333,7 @@ impl LinkTask {
             Step::Configured => {
                 let live = self.configured.borrow_and_update().clone();
                 self.link.set_reconnect(live.reconnect());
-                self.selection.set_directory(self.now, live.directory());
+                self.selection().set_directory(self.now, live.directory());
             }
             Step::Stop(Stopping::Drain(grace)) => self.begin_shutdown(grace),
             Step::Stop(Stopping::Suspend(grace)) => self.begin_suspension(grace),
@@ -359,11 +362,12 @@ impl LinkTask {
     fn wake_at(&self) -> Option<Instant> {
         [
             self.deadlines.first().map(|(at, _)| *at),
-            self.selection.next_deadline(),
+            self.selection().next_deadline(),
             self.kills.front().map(|(at, _)| *at),
             self.go_on_at(),
             self.services.next(),
             self.clean_up_at(),
+            self.queue_lengths_at(),
             self.link_waits_until(),
             self.open_again_at,
             self.stopping,
@@ -375,7 +379,8 @@ impl LinkTask {
 
     fn tick(&mut self) {
         self.expire();
-        self.selection.tick(self.now);
+        self.selection().tick(self.now);
+        self.ask_queue_lengths();
         self.ask_services_again();
         self.give_up_waiting();
         self.open_again();

@@ -117,6 +117,7 @@ impl LinkTask {
             Purpose::CancelPull => self.cancelling = self.cancelling.saturating_sub(1),
             Purpose::Refresh { session, interaction } => self.refreshed(&session, &interaction, answer),
             Purpose::Reporting => self.reporting_answer(answer),
+            Purpose::QueueLengths => self.queue_lengths_answer(answer),
             Purpose::Deliver { interaction, number } => self.deliver_answer(interaction, number, answer),
             Purpose::TakeBack { interaction, number } => self.taken_back(interaction, number, answer),
             Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),

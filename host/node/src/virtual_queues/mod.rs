@@ -117,7 +117,7 @@ impl LinkTask {
 
     /// It was routed; the session is told.
     pub(crate) fn routed(&mut self, session: &Arc<str>, request: u64, mut routed: Routed) {
-        routed.place = self.place_of(&routed.destination);
+        routed.place = routed.place.take().or_else(|| self.place_of(&routed.destination));
         let waits = if routed.virtual_queue.is_some() { self.waits(session, request) } else { None };
         match waits {
             Some(waits) => {

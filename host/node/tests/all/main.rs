@@ -22,4 +22,5 @@ mod pulls;
 mod queues_and_targets;
 mod support;
 mod survives;
+mod targets;
 mod virtual_queues;

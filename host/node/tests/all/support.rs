@@ -236,6 +236,8 @@ impl Site {
             workbins: vec!["drafts".into()],
             agents: Vec::new(),
             places: Vec::new(),
+            capacity: Default::default(),
+            contacts: Default::default(),
             custom_properties: Vec::new(),
             timers: Timers::default(),
             limits: Limits::default(),
@@ -343,7 +345,7 @@ impl Site {
 
     pub async fn queue(&self, name: &str) -> QueueStatus {
         let (client, _events) = self.client(ClientType::ReportingEngine).await;
-        match client.request(Ask::ServerStatus(RequestServerStatus {})).await {
+        match client.request(Ask::ServerStatus(RequestServerStatus::default())).await {
             Ok(Event::ServerStatus(status)) => {
                 status.queues.into_iter().find(|queue| queue.queue == name).unwrap_or_default()
             }
@@ -529,6 +531,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
         agents: ["anna", "boris"]
             .map(|id| AgentSettings { id: id.into(), skills: Default::default(), groups: vec!["everyone".into()] })
             .into(),
+        places: Vec::new(),
         lists: Default::default(),
         calendar: Default::default(),
         objects: Default::default(),

@@ -29,6 +29,28 @@ pub(super) struct Agent {
     media: BTreeMap<String, Media>,
     /// Interactions of a media type it was offered or handles; also of media it does not list.
     busy: BTreeMap<String, u32>,
+    activity: Activity,
+}
+
+/// What the agent did since the login; times in milliseconds.
+#[derive(Debug, Default)]
+struct Activity {
+    logged_in_at: i64,
+    /// With something offered or at hand, up to the last time there was nothing.
+    busy: i64,
+    /// Since when there is; 0: there is nothing.
+    busy_since: i64,
+    answered: u64,
+    completed: u64,
+    /// From acceptance to the end of those.
+    handling: i64,
+}
+
+impl Activity {
+    fn busy_at(&self, now: i64) -> i64 {
+        let current = if self.busy_since > 0 { now.saturating_sub(self.busy_since).max(0) } else { 0 };
+        self.busy.saturating_add(current)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +69,8 @@ impl Agents {
         self.places.get(place).map(String::as_str)
     }
 
-    pub(super) fn states(&self) -> Vec<AgentState> {
-        self.agents.iter().map(|(id, agent)| agent.state(id)).collect()
+    pub(super) fn states(&self, now: i64) -> Vec<AgentState> {
+        self.agents.iter().map(|(id, agent)| agent.state(id, now)).collect()
     }
 
     fn of_client(&self, client: ClientId) -> impl Iterator<Item = &str> {
@@ -57,7 +79,7 @@ impl Agents {
 }
 
 impl Agent {
-    fn state(&self, id: &str) -> AgentState {
+    fn state(&self, id: &str, now: i64) -> AgentState {
         let media = self
             .media
             .iter()
@@ -69,13 +91,33 @@ impl Agent {
                 ready_since: media.ready_since,
             })
             .collect();
-        AgentState { agent: id.into(), place: self.place.clone(), media }
+        AgentState {
+            agent: id.into(),
+            place: self.place.clone(),
+            media,
+            at: now,
+            logged_in_at: self.activity.logged_in_at,
+            busy_ms: self.activity.busy_at(now),
+            answered: self.activity.answered,
+            completed: self.activity.completed,
+            handling_ms: self.activity.handling,
+        }
     }
 
     /// Whether it would take one more of this media.
-    pub(super) fn takes(&self, media_type: &str) -> bool {
+    ///
+    /// # Errors
+    /// Not ready for it, or as many at hand or offered as the capacity allows.
+    pub(super) fn takes(&self, id: &str, media_type: &str) -> Result<(), RequestError> {
         let busy = self.busy.get(media_type).copied().unwrap_or(0);
-        self.media.get(media_type).is_some_and(|media| media.ready && busy < media.capacity)
+        match self.media.get(media_type) {
+            Some(media) if media.ready && busy < media.capacity => Ok(()),
+            Some(media) if media.ready => Err(ErrorCode::AgentAtCapacity.with(format!(
+                "the agent `{id}` has {busy} of {} interactions of media type {media_type}; wait for the next report",
+                media.capacity
+            ))),
+            _ => Err(ErrorCode::AgentNotReady.with(format!("the agent `{id}` is not ready for {media_type}"))),
+        }
     }
 }
 
@@ -116,17 +158,18 @@ impl Core {
         let mut media = BTreeMap::new();
         for asked in request.media {
             self.known_media_type(&asked.media_type)?;
-            let capacity = match asked.capacity {
-                0 => self.configured_capacity(&id, &asked.media_type),
-                capacity => capacity,
-            };
+            let own = self.settings.agents.iter().find(|agent| agent.id == id).map(|agent| agent.capacity.as_slice());
+            let rules = &self.settings.capacity;
+            let capacity = rules.capacity(own.unwrap_or_default(), &request.place, &asked.media_type, asked.capacity);
             media.insert(asked.media_type, Media { capacity, ..Media::default() });
         }
         if !request.place.is_empty() {
             self.agents.places.insert(request.place.clone(), id.clone());
         }
-        let agent = Agent { client, place: request.place, media, busy: BTreeMap::new() };
-        let state = agent.state(&id);
+        let now = self.now.wall;
+        let activity = Activity { logged_in_at: now, ..Activity::default() };
+        let agent = Agent { client, place: request.place, media, busy: BTreeMap::new(), activity };
+        let state = agent.state(&id, now);
         self.agents.agents.insert(id, agent);
         self.report_agent(ReportingName::AgentLoggedIn, client, state, "");
         acknowledge()
@@ -150,7 +193,7 @@ impl Core {
     fn log_out(&mut self, id: &str, reason: &str) {
         let Some(agent) = self.agents.agents.remove(id) else { return };
         self.agents.places.remove(&agent.place);
-        self.report_agent(ReportingName::AgentLoggedOut, agent.client, agent.state(id), reason);
+        self.report_agent(ReportingName::AgentLoggedOut, agent.client, agent.state(id, self.now.wall), reason);
         self.end_invitations_of(id, reason);
         let mut handled: Vec<String> = self
             .out
@@ -188,7 +231,7 @@ impl Core {
                 media.ready_since = if ready { now } else { 0 };
             }
         }
-        let state = agent.state(id);
+        let state = agent.state(id, now);
         let name = if ready { ReportingName::ReadyForMedia } else { ReportingName::NotReadyForMedia };
         self.report_agent(name, client, state, reason);
         acknowledge()
@@ -235,17 +278,31 @@ impl Core {
             .with(format!("the media type `{media_type}` is not configured; known are {}", known.join(", "))))
     }
 
-    fn configured_capacity(&self, id: &str, media_type: &str) -> u32 {
-        let agent = self.settings.agents.iter().find(|agent| agent.id == id);
-        let capacity = agent.and_then(|agent| agent.capacity.iter().find(|(media, _)| media == media_type));
-        capacity.map_or(1, |(_, capacity)| *capacity)
+    pub(super) fn agent_is_busier(&mut self, id: &str, media_type: &str) {
+        let now = self.now.wall;
+        let Some(agent) = self.agents.agents.get_mut(id) else { return };
+        if agent.busy.is_empty() {
+            agent.activity.busy_since = now;
+        }
+        *agent.busy.entry(media_type.into()).or_default() += 1;
+        let (client, state) = (agent.client, agent.state(id, now));
+        self.report_agent(ReportingName::PlaceAgentState, client, state, "");
     }
 
-    pub(super) fn agent_is_busier(&mut self, id: &str, media_type: &str) {
-        let Some(agent) = self.agents.agents.get_mut(id) else { return };
-        *agent.busy.entry(media_type.into()).or_default() += 1;
-        let (client, state) = (agent.client, agent.state(id));
-        self.report_agent(ReportingName::PlaceAgentState, client, state, "");
+    /// The agent has accepted one, or taken it.
+    pub(super) fn agent_has_answered(&mut self, id: &str) {
+        if let Some(agent) = self.agents.agents.get_mut(id) {
+            agent.activity.answered += 1;
+        }
+    }
+
+    /// The agent is done with one that was accepted then.
+    pub(super) fn agent_has_completed(&mut self, id: &str, accepted_at: i64) {
+        let handling = self.now.wall.saturating_sub(accepted_at).max(0);
+        if let Some(agent) = self.agents.agents.get_mut(id) {
+            agent.activity.completed += 1;
+            agent.activity.handling = agent.activity.handling.saturating_add(handling);
+        }
     }
 
     pub(super) fn agent_is_freer(&mut self, id: &str, media_type: &str) {
@@ -254,13 +311,18 @@ impl Core {
         if let Some(busy) = agent.busy.get_mut(media_type) {
             *busy = busy.saturating_sub(1);
         }
+        let was_busy = !agent.busy.is_empty();
         agent.busy.retain(|_, busy| *busy > 0);
+        if was_busy && agent.busy.is_empty() {
+            agent.activity.busy = agent.activity.busy_at(now);
+            agent.activity.busy_since = 0;
+        }
         if let Some(media) = agent.media.get_mut(media_type)
             && media.ready
         {
             media.ready_since = now;
         }
-        let (client, state) = (agent.client, agent.state(id));
+        let (client, state) = (agent.client, agent.state(id, now));
         self.report_agent(ReportingName::PlaceAgentState, client, state, "");
     }
 }

@@ -86,10 +86,7 @@ impl Core {
             .agents
             .get(&agent)
             .ok_or_else(|| ErrorCode::AgentNotLoggedIn.with(format!("the agent `{agent}` is not logged in here")))?;
-        if !known.takes(&media_type) {
-            return Err(ErrorCode::AgentNotReady
-                .with(format!("the agent `{agent}` is not ready for {media_type}, or has no room for more of it")));
-        }
+        known.takes(&agent, &media_type)?;
         let (agent_client, place) = (known.client, known.place.clone());
         let patience = match request.timeout_ms {
             0 => checks::millis(self.settings.timers.delivering_timeout),
@@ -107,6 +104,8 @@ impl Core {
             Holder::Router { .. } | Holder::Invited { .. } => None,
         };
         if let Some(agent) = &by_agent {
+            let accepted_at = self.out.get(&id).map_or(0, |out| out.assigned_at);
+            self.agent_has_completed(agent, accepted_at);
             self.agent_is_freer(agent, &media_type);
         }
         let Some(out) = self.out.get_mut(&id) else { return Err(Self::unknown_interaction(&id)) };

@@ -36,7 +36,7 @@ pub(super) struct Out {
     patience: u64,
     timer: Option<TimerKey>,
     submitted_to_router_at: i64,
-    assigned_at: i64,
+    pub(super) assigned_at: i64,
 }
 
 /// Who has an interaction.
@@ -79,6 +79,7 @@ impl Core {
         self.strategies.charge(account);
         if let Holder::Agent { agent, .. } = &holder {
             self.agent_is_busier(&agent.clone(), &entry.media_type);
+            self.agent_has_answered(&agent.clone());
         }
         let timer = self.timers.set(self.now.ticks.saturating_add(patience), Timer::Holding(id.clone()));
         let is_router = matches!(holder, Holder::Router { .. });
@@ -115,7 +116,10 @@ impl Core {
         self.strategies.credit(out.account);
         match &out.holder {
             Holder::Router { .. } => {}
-            Holder::Agent { agent, .. } => self.agent_is_freer(agent, &out.entry.media_type),
+            Holder::Agent { agent, .. } => {
+                self.agent_has_completed(agent, out.assigned_at);
+                self.agent_is_freer(agent, &out.entry.media_type);
+            }
             Holder::Invited { ticket } => {
                 if let Some(invitation) = self.invitations.remove(ticket) {
                     self.timers.cancel(invitation.timer);
@@ -254,7 +258,9 @@ impl Core {
             return acknowledge();
         }
         self.known_queue(&request.queue)?;
+        let finishes = self.finishes(id);
         let Some(out) = self.release(id) else { return Err(Self::unknown_interaction(id)) };
+        self.finished(finishes);
         let holder = Party::Holder(&out.holder);
         self.report_interaction(ReportingName::PartyRemoved, &out.entry, holder, &request.reason);
 
@@ -311,7 +317,9 @@ impl Core {
             return acknowledge();
         }
         self.held_by(client, id)?;
+        let finishes = self.finishes(id);
         let Some(out) = self.release(id) else { return Err(Self::unknown_interaction(id)) };
+        self.finished(finishes);
         let holder = Party::Holder(&out.holder);
         self.report_interaction(ReportingName::PartyRemoved, &out.entry, holder, &request.reason);
         self.stopped(out.entry, holder, &request.reason);
@@ -394,6 +402,7 @@ impl Core {
 
     /// Makes the invited agent the holder.
     pub(super) fn assign(&mut self, id: &str, client: ClientId, agent: &str, patience: u64) {
+        self.agent_has_answered(agent);
         let Some(out) = self.out.get_mut(id) else { return };
         out.holder = Holder::Agent { client, agent: agent.into() };
         out.assigned_at = self.now.wall;

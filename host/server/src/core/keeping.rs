@@ -296,11 +296,12 @@ impl Core {
                     continue;
                 }
             };
-            let Some(interaction) = self.interactions(&[&id])?.pop() else {
+            let Some(mut interaction) = self.interactions(&[&id])?.pop() else {
                 let (state, agent) = (State::Unknown.into(), String::new());
                 answer.not_reclaimed.push(NotReclaimed { interaction_id: id, state, agent });
                 continue;
             };
+            self.tell_last_agents(std::iter::once(&mut interaction));
             bytes += interaction.encoded_len();
             if bytes > RECLAIMED_BYTES && !found.is_empty() {
                 answer.remaining.push(id);

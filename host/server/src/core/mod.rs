@@ -15,6 +15,7 @@ mod agents;
 mod bodies;
 mod checks;
 mod clients;
+mod contacts;
 mod delivery;
 mod finding;
 mod holding;
@@ -44,6 +45,7 @@ use jackfield_protocol::{ErrorCode, RequestError};
 use self::agents::Agents;
 use self::bodies::Bodies;
 use self::clients::{Client, Leaving};
+use self::contacts::Contacts;
 use self::delivery::Invitation;
 use self::holding::Out;
 use self::idempotency::Answers;
@@ -154,6 +156,7 @@ pub(crate) struct Core {
     tickets: u64,
     invitations: BTreeMap<u64, Invitation>,
     keeping: Keeping,
+    contacts: Contacts,
     service_calls: BTreeMap<u64, ServiceCall>,
     service_references: u64,
     stopping: bool,
@@ -210,6 +213,7 @@ impl Core {
             tickets: 0,
             invitations: BTreeMap::new(),
             keeping: Keeping::default(),
+            contacts: Contacts::default(),
             service_calls: BTreeMap::new(),
             service_references: 0,
             stopping: false,
@@ -387,7 +391,7 @@ impl Core {
             RequestMessage::ThirdServerAnswer(request) => self.service_answered(client, request),
             RequestMessage::StartReporting(request) => self.start_reporting(client, reference_id, request),
             RequestMessage::DistributeEvent(request) => self.distribute_event(client, request),
-            RequestMessage::ServerStatus(_) => Ok(Reply::Now(EventMessage::ServerStatus(self.status()))),
+            RequestMessage::ServerStatus(request) => self.server_status(&request),
         }
     }
 

@@ -520,7 +520,12 @@ impl Core {
     fn hand_over(&mut self, mut taken: Vec<Taken>, holder: &Holder) -> Result<Vec<PulledInteraction>, RequestError> {
         let ids: Vec<&str> = taken.iter().map(|taken| taken.entry.key.id.as_str()).collect();
         let bodies = match self.interactions(&ids) {
-            Ok(bodies) => bodies,
+            Ok(mut bodies) => {
+                if matches!(holder, Holder::Router { .. }) {
+                    self.tell_last_agents(bodies.iter_mut());
+                }
+                bodies
+            }
             Err(error) => {
                 taken.drain(..).for_each(|taken| self.rest(taken.entry));
                 return Err(error);

@@ -120,7 +120,7 @@ impl Core {
         }
         reporting.told = told;
         let position = Some(self.stream.position(told));
-        let states = EventAgentStates { agents: self.agents.states(), position, gap };
+        let states = EventAgentStates { agents: self.agents.states(self.now.wall), position, gap };
         self.reply(client, reference_id, Ok(Reply::Now(EventMessage::AgentStates(states))));
         for event in missed {
             let event = reporting.tell(&event);

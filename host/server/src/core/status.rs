@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jackfield_protocol::v1::{ClientStatus, EventServerStatus, QueueStatus};
+use jackfield_protocol::ErrorCode;
+use jackfield_protocol::v1::event::Message as EventMessage;
+use jackfield_protocol::v1::{ClientStatus, EventServerStatus, QueueStatus, RequestServerStatus};
 
-use super::Core;
 use super::holding::Holder;
+use super::{Answered, Core, Reply};
 
+/// Queues whose lengths one request asks for.
+const QUEUES_ASKED: usize = 1_024;
 /// Clients one status lists.
 const CLIENTS_LISTED: usize = 1_000;
 /// Waiting interactions that are looked through for the oldest of each queue; where more wait, the
@@ -14,7 +18,30 @@ const CLIENTS_LISTED: usize = 1_000;
 const LOOKED_THROUGH: usize = 100_000;
 
 impl Core {
-    pub(super) fn status(&self) -> EventServerStatus {
+    pub(super) fn server_status(&self, request: &RequestServerStatus) -> Answered {
+        if request.queues.len() > QUEUES_ASKED {
+            return Err(ErrorCode::BadRequest.with(format!("{} queues, at most {QUEUES_ASKED}", request.queues.len())));
+        }
+        let status = if request.queues.is_empty() { self.status() } else { self.lengths(&request.queues) };
+        Ok(Reply::Now(EventMessage::ServerStatus(status)))
+    }
+
+    /// How many wait in these queues; asked every second by routers whose strategies want to know.
+    fn lengths(&self, queues: &[String]) -> EventServerStatus {
+        let counts: HashMap<&str, usize> = self.views.counts().collect();
+        let known = queues.iter().filter(|queue| self.strategies.knows_queue(queue));
+        let status = |queue: &String| {
+            let waiting = counts.get(queue.as_str()).copied().unwrap_or(0) as u64;
+            QueueStatus { queue: queue.clone(), waiting, ..QueueStatus::default() }
+        };
+        EventServerStatus {
+            server_name: self.settings.name.clone(),
+            queues: known.map(status).collect(),
+            ..Default::default()
+        }
+    }
+
+    fn status(&self) -> EventServerStatus {
         let mut queues: BTreeMap<&str, QueueStatus> =
             self.settings.queues.iter().map(|queue| (queue.name.as_str(), QueueStatus::default())).collect();
         for (queue, waiting) in self.views.counts() {
@@ -61,7 +88,7 @@ impl Core {
             server_name: self.settings.name.clone(),
             queues: queues.into_iter().map(|(queue, status)| QueueStatus { queue: queue.into(), ..status }).collect(),
             strategies: self.strategies.statuses(),
-            agents: self.agents.states(),
+            agents: self.agents.states(self.now.wall),
             clients,
             interactions: (self.views.len() + self.workbins.entries().count() + self.out.len()) as u64,
             health: "ok".into(),

@@ -85,7 +85,9 @@ impl Core {
             return Err(ErrorCode::BadRequest.with("the workbin is missing"));
         };
         self.known_workbin(&workbin)?;
+        let finishes = self.finishes(id);
         let Some(out) = self.release(id) else { return Err(Self::unknown_interaction(id)) };
+        self.finished(finishes);
         let holder = Party::Holder(&out.holder);
         self.report_interaction(ReportingName::PartyRemoved, &out.entry, holder, &request.reason);
 

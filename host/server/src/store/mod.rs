@@ -11,7 +11,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
-use jackfield_protocol::v1::Interaction;
+use jackfield_protocol::v1::{Interaction, LastAgent};
 use prost::Message;
 
 pub use entry::{Entry, EntryKey, PropertyValue, custom_values};
@@ -48,7 +48,7 @@ pub struct Opened {
     pub incarnation: u64,
 }
 
-/// Answers one [`Writer::prune`] forgets at most.
+/// Answers, and as many contacts, one [`Writer::prune`] forgets at most.
 pub const PRUNE_CHUNK: u64 = 8_192;
 
 /// The reading half. It sees what has been committed, never half a commit.
@@ -74,6 +74,12 @@ pub trait Reader: Send {
     /// # Errors
     /// See [`StoreError`].
     fn answer(&mut self, idempotency_key: &str) -> Result<Option<Answer>, StoreError>;
+
+    /// Who handled each of these contacts last, in the order asked.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn last_agents(&mut self, contacts: &[&str]) -> Result<Vec<Option<LastAgent>>, StoreError>;
 }
 
 /// One change to what is stored.
@@ -109,6 +115,15 @@ pub enum Write {
         /// Its answer.
         answer: Answer,
     },
+    /// An agent has handled a contact; whoever did before is forgotten.
+    Handled {
+        /// What tells the contact.
+        contact: String,
+        /// Who and when.
+        last: LastAgent,
+        /// Pruning before a later time than this forgets it.
+        kept_until: i64,
+    },
 }
 
 impl jackfield_store::GroupedWrite for Write {
@@ -117,13 +132,13 @@ impl jackfield_store::GroupedWrite for Write {
         const NARROW_ROW: usize = 512;
         let body = match self {
             Write::Insert(interaction, _) | Write::Update { interaction, .. } => interaction.encoded_len(),
-            Write::Move { .. } | Write::Delete { .. } | Write::Remember { .. } => 0,
+            Write::Move { .. } | Write::Delete { .. } | Write::Remember { .. } | Write::Handled { .. } => 0,
         };
         body + NARROW_ROW
     }
 
     fn is_pruned_later(&self) -> bool {
-        matches!(self, Write::Remember { .. })
+        matches!(self, Write::Remember { .. } | Write::Handled { .. })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use jackfield_protocol::v1::{Interaction, KeyValueList, Workbin};
+use jackfield_protocol::v1::{Interaction, KeyValueList, LastAgent, Workbin};
 use jackfield_store::Pruned;
 
 use super::{Answer, Entry, EntryKey, Opened, PRUNE_CHUNK, PropertyValue, Store, StoreError, Write};
@@ -26,6 +26,7 @@ macro_rules! store_suite {
             interactions_come_in_the_order_asked,
             answers_are_remembered_over_a_restart_and_forgotten_when_old,
             forgetting_is_bounded,
+            the_last_agent_of_a_contact_is_kept_until_it_is_too_old,
             custom_properties_follow_their_declarations,
             the_reader_sees_commits_at_once,
             bytes_of_every_kind_come_back,
@@ -301,4 +302,22 @@ pub(crate) fn bytes_of_every_kind_come_back(make: &Make) {
 /// Keeps a folder for as long as stores are made over it.
 pub(crate) fn over<T: 'static>(place: T, make: impl Fn(&T) -> Box<dyn Store> + 'static) -> Rc<Make> {
     Rc::new(move || make(&place))
+}
+
+pub(crate) fn the_last_agent_of_a_contact_is_kept_until_it_is_too_old(make: &Make) {
+    let (store, mut opened) = open(make);
+    let last = |agent: &str, at| LastAgent { agent: agent.into(), at };
+    let handled = |contact: &str, agent: &str, at| Write::Handled {
+        contact: contact.into(),
+        last: last(agent, at),
+        kept_until: at + 100,
+    };
+    let writes = [handled("kim", "ann", 1), handled("lee", "ann", 5), handled("kim", "bob", 50)];
+    opened.writer.commit(&writes).unwrap();
+    drop((opened, store));
+    let (_store, mut opened) = open(make);
+    let read = |opened: &mut Opened| opened.reader.last_agents(&["lee", "nobody", "kim"]).unwrap();
+    assert_eq!(read(&mut opened), [Some(last("ann", 5)), None, Some(last("bob", 50))]);
+    assert_eq!(opened.writer.prune(106).unwrap(), Pruned { removed: 1, more: false });
+    assert_eq!(read(&mut opened), [None, None, Some(last("bob", 50))]);
 }

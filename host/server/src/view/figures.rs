@@ -25,6 +25,8 @@ fn views(condition: &str) -> Views {
         workbins: vec![],
         agents: vec![],
         places: vec![],
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![],
         timers: Timers::default(),
         limits: Limits::default(),

@@ -30,6 +30,8 @@ pub(super) fn settings(views: &[(&str, &str, &str)]) -> Settings {
         workbins: vec![],
         agents: vec![],
         places: vec![],
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![property("subject", PropertyKind::Text), property("age", PropertyKind::Integer)],
         timers: Timers::default(),
         limits: Limits::default(),

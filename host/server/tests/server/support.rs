@@ -37,6 +37,8 @@ pub fn site() -> Settings {
         workbins: vec![],
         agents: vec![],
         places: vec![],
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![],
         timers: Timers::default(),
         limits: Limits::default(),
@@ -116,7 +118,7 @@ pub fn pulled(event: EventMessage) -> Vec<Interaction> {
 }
 
 pub async fn status(client: &Client) -> EventServerStatus {
-    match client.request(RequestMessage::ServerStatus(RequestServerStatus {})).await.expect("a status") {
+    match client.request(RequestMessage::ServerStatus(RequestServerStatus::default())).await.expect("a status") {
         EventMessage::ServerStatus(status) => status,
         other => panic!("no status: {other:?}"),
     }

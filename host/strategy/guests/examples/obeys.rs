@@ -2,7 +2,8 @@
 //! told to `watch`, it writes what happens to it into the user data key `Seen` of its interaction.
 
 use test_guests::{
-    Guest, Manifest, events, http, interactions, manifest, messages, route, routing, target, types, virtual_queues,
+    Guest, Manifest, events, facts, http, interactions, manifest, messages, route, routing, target, types,
+    virtual_queues,
 };
 
 struct Strategy;
@@ -68,6 +69,35 @@ impl Guest for Strategy {
                 "find-queue" => route = waiting.submit(id, vec![everyone(), queue(data)], false),
                 // Where the submits after this one wait, and for how many milliseconds at most.
                 "virtual-queue" => waiting = Waiting::read(&data),
+                "route-to" => route = waiting.submit(id, targets(&data), true),
+                // Targets, milliseconds, and the targets after so long; with bars between.
+                "widen" => {
+                    let mut parts = data.split('|');
+                    let mut next = || parts.next().unwrap_or_default();
+                    let first = targets(next());
+                    let after = next().parse().unwrap_or_default();
+                    let step = routing::Step { after, targets: targets(next()) };
+                    let relaxation = Some(vec![step]);
+                    route = routing::submit(&routing::RouteRequest { relaxation, ..self::route(id, first) });
+                }
+                // Milliseconds.
+                "within" => {
+                    let timeout = data.parse().ok();
+                    let request = routing::RouteRequest { timeout, ..self::route(id, vec![everyone()]) };
+                    route = routing::submit(&request);
+                }
+                "query" => {
+                    routing::query(route);
+                }
+                // Of an object, the name.
+                "statistic" => {
+                    let (object, name) = data.split_once(' ').unwrap_or((&data, ""));
+                    diary.write(format!("{name} {:?}", facts::statistic(object, name)));
+                }
+                "last-agent" => {
+                    let last = interactions::get(&id).and_then(|interaction| interaction.last_agent);
+                    diary.write(format!("last {:?}", last.map(|last| last.agent)));
+                }
                 "cancel" => {
                     routing::cancel(route);
                 }
@@ -122,6 +152,10 @@ impl Waiting {
         let (virtual_queue, timeout) = (virtual_queue.clone(), *timeout);
         routing::submit(&routing::RouteRequest { deliver, virtual_queue, timeout, ..route(interaction, targets) })
     }
+}
+
+fn targets(text: &str) -> Vec<routing::Target> {
+    routing::read_targets(text).unwrap_or_default()
 }
 
 fn everyone() -> routing::Target {

@@ -58,8 +58,20 @@ pub fn interaction(from: v1::Interaction, view: Option<String>) -> Interaction {
         submitted_at: timestamp(from.submitted_at),
         placed_in_queue_at: timestamp(from.placed_in_queue_at),
         user_data: from.user_data.map(pairs_from_protocol).unwrap_or_default(),
-        last_agent: None,
+        last_agent: from.last_agent.map(|last| LastAgent { agent: last.agent, at: timestamp(last.at) }),
     }
+}
+
+/// A failure of target selection as it was called before 0.3.0 told more of them apart.
+fn before_v0_3_0(failure: Failure) -> Failure {
+    let (code, name) = match failure.name.as_str() {
+        "nobody_logged_in" => (2001, "timeout"),
+        "unknown_agent" | "unknown_agent_group" | "unknown_place" | "unknown_place_group" | "unknown_statistic" => {
+            (2003, "unknown_target")
+        }
+        _ => return failure,
+    };
+    Failure { code, name: name.to_owned(), ..failure }
 }
 
 /// A key-value list as a strategy sees it: order and repeated keys are kept.

@@ -55,7 +55,7 @@ impl TryFrom<Event> for events::Event {
             }),
             Event::RequestFailed(failed) => events::Event::RequestFailed(events::RequestFailedEvent {
                 request: failed.request,
-                failure: failed.failure,
+                failure: super::before_v0_3_0(failed.failure),
             }),
             Event::TimerFired(timer) => events::Event::TimerFired(timer),
             Event::Message(message) => {

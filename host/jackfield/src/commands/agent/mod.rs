@@ -71,7 +71,7 @@ impl Login {
             let help = nearest_word(&arguments.id, site.agents.iter().map(|agent| agent.id.get_ref().as_str()));
             Usage(format!("there is no agent `{}` in {}; {help}", arguments.id, site.path.display()))
         })?;
-        let places: Vec<&str> = site.places.iter().map(|place| place.get_ref().as_str()).collect();
+        let places: Vec<&str> = site.places.iter().map(|place| place.name.get_ref().as_str()).collect();
         let place = arguments.place.clone().or_else(|| agent.place.as_ref().map(|place| place.get_ref().clone()));
         let place = place.unwrap_or_default();
         if !place.is_empty() && !places.contains(&place.as_str()) {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use jackfield_routing::{
-    AgentProfile, AgentState, Directory, LinkId, MediaState, Output, RouteId, Selection, SkillExpression, Submit,
-    Target, TargetKind,
+    AgentProfile, AgentState, Aging, Choice, Directory, LinkId, MediaState, Order, Output, RouteId, Selection,
+    SkillExpression, Submit, Target, TargetKind,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -30,6 +30,8 @@ const BOTH: usize = 500;
 /// Events that selection alone decides after that.
 const EVENTS: usize = 50_000;
 const MEDIA: &str = "email";
+/// Longer than it runs, so that the scan need not know.
+const GROWS_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Microseconds of one decision, in both ways.
 pub fn selection() -> anyhow::Result<Vec<Figure>> {
@@ -94,8 +96,15 @@ pub fn selection() -> anyhow::Result<Vec<Figure>> {
     let seconds = (began.elapsed() - aside).as_secs_f64().max(f64::EPSILON);
     ensure!(taken > EVENTS / 10, "only {taken} of the agents found anything");
 
-    let (found, looked) = free_agents(&mut selection, &scan, &profiles, &mut arrivals)?;
-    let (mut found, mut looked) = (found, looked);
+    // All at once, which is once an hour; they go on waiting.
+    let asked = Instant::now();
+    selection.tick(now + GROWS_EVERY);
+    let grown = asked.elapsed().as_secs_f64() * 1e6 / WAITING as f64;
+
+    let loading = Choice::default();
+    let (mut found, mut looked) = free_agents(&mut selection, &scan, &profiles, &mut arrivals, loading)?;
+    let ready = Choice::new(Order::Max, Some("StatTimeInReadyState"))?;
+    let (mut longest, _) = free_agents(&mut selection, &scan, &profiles, &mut arrivals, ready)?;
     let (median, scan_median) = (percentile(&mut times, 50), percentile(&mut scanned, 50));
     let (found_median, looked_median) = (percentile(&mut found, 50), percentile(&mut looked, 50));
     let figure = |name, value, unit, aim| Figure { name, value, unit, aim };
@@ -109,6 +118,13 @@ pub fn selection() -> anyhow::Result<Vec<Figure>> {
         figure("the same: p99", percentile(&mut found, 99), "µs", None),
         figure("the same by a scan: median", looked_median, "µs", None),
         figure("selection, times as fast as the scan", looked_median / found_median, "x", Some(Aim::Over(20.0))),
+        figure(
+            "selection, it arrives, who is ready for the longest: median",
+            percentile(&mut longest, 50),
+            "µs",
+            Some(Aim::Under(50.0)),
+        ),
+        figure("selection, priorities of 1,000 grow: each", grown, "µs", None),
         figure("selection, decisions a second", times.len() as f64 / seconds, "", Some(Aim::Over(1_000.0))),
         figure("selection, memory of 10,000 agents and 1,000 waiting", memory, "MiB", None),
     ])
@@ -120,6 +136,7 @@ fn free_agents(
     scan: &Scan,
     profiles: &BTreeMap<String, AgentProfile>,
     arrivals: &mut Arrivals,
+    choice: Choice,
 ) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let now = Instant::now();
     // Nobody waits any more, so that those who are ready stay free.
@@ -134,7 +151,7 @@ fn free_agents(
     let (mut found, mut looked) = (Vec::with_capacity(EVENTS), Vec::with_capacity(BOTH));
     for event in 0..BOTH + EVENTS / 10 {
         let (submit, waiting) = arrivals.next();
-        let submit = Submit { deliver: false, ..submit };
+        let submit = Submit { deliver: false, choice, ..submit };
         let asked = Instant::now();
         selection.submit(now, submit)?;
         let decided = selection.poll();
@@ -201,17 +218,11 @@ impl Arrivals {
         let since = i64::try_from(self.last).unwrap_or(0);
         #[allow(clippy::expect_used, reason = "it is one of ours")]
         let expression = SkillExpression::parse(&text).expect("an expression");
-        let submit = Submit {
-            route,
-            link: LinkId(0),
-            interaction: format!("{:016}", self.last),
-            media_type: MEDIA.to_owned(),
-            priority,
-            since,
-            targets: vec![Target::new(TargetKind::Skill, text)],
-            deadline: None,
-            deliver: true,
-        };
+        let targets = vec![Target::new(TargetKind::Skill, text)];
+        let interaction = format!("{:016}", self.last);
+        let aging = Some(Aging { every: GROWS_EVERY, by: 1, at_most: i32::MAX });
+        let submit =
+            Submit { priority, since, aging, ..Submit::new(route, LinkId(0), interaction, MEDIA.to_owned(), targets) };
         (submit, Waiting { route, order: (Reverse(priority), since), expression })
     }
 }
@@ -241,5 +252,5 @@ fn skill(chance: &mut StdRng) -> String {
 
 fn state(id: &str, ready: bool, ready_since: i64) -> AgentState {
     let media = MediaState { media_type: MEDIA.to_owned(), ready, capacity: 1, busy: 0, ready_since };
-    AgentState { agent: id.to_owned(), place: String::new(), media: vec![media] }
+    AgentState { agent: id.to_owned(), media: vec![media], ..AgentState::default() }
 }

@@ -266,7 +266,7 @@ async fn pull_and_stop(client: &Client, count: u32) -> anyhow::Result<()> {
 }
 
 async fn left(client: &Client) -> anyhow::Result<u64> {
-    match client.request(Request::ServerStatus(RequestServerStatus {})).await? {
+    match client.request(Request::ServerStatus(RequestServerStatus::default())).await? {
         Event::ServerStatus(status) => Ok(status.interactions),
         _ => anyhow::bail!("the server answered with something else"),
     }

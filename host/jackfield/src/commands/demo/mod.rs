@@ -240,6 +240,7 @@ async fn play(
     book.progress_ended()?;
     let status = control::ask(&demo.site.control_socket(), Question::Status).await?;
     let plugins = control::ask(&demo.site.control_socket(), Question::Plugins).await?;
+    let decisions = control::ask(&demo.site.control_socket(), Question::Decisions).await?;
     let mut left = 0;
     for server in &demo.site.servers {
         left += queues::status(server).await?.interactions;
@@ -253,6 +254,7 @@ async fn play(
         left,
         &status,
         report::Versions::new(&plugins, swapped),
+        decisions,
         maildirs.map(Path::to_path_buf),
         ready_after,
     ))

@@ -43,6 +43,8 @@ pub struct Report {
     left: u64,
     failed_sessions: u64,
     versions: Versions,
+    /// Of target selection: who got what.
+    decisions: Vec<Json>,
     /// Messages in each Maildir.
     sent: Vec<(PathBuf, usize)>,
     ready_after: Duration,
@@ -50,13 +52,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// `left`: interactions the servers say they have; `status` and `versions`: the node's; `maildirs`: where media servers put
+    /// `left`: interactions the servers say they have; `status`, `versions` and `decisions`: the node's; `maildirs`: where media servers put
     /// what they send.
     pub fn new(
         mut book: Book,
         left: u64,
         status: &Json,
         versions: Versions,
+        decisions: Json,
         maildirs: impl Iterator<Item = PathBuf>,
         ready_after: Duration,
     ) -> Report {
@@ -70,6 +73,7 @@ impl Report {
             left,
             failed_sessions: counter("failed"),
             versions,
+            decisions: decisions.as_array().cloned().unwrap_or_default(),
             sent: sent.collect(),
             ready_after,
             took,
@@ -161,6 +165,14 @@ impl Report {
         section("Agents: what they did", &headings, rows.collect(), true)?;
         output::line("\nVirtual queues: what waited there for an agent")?;
         output::line(self.book.waits.table())?;
+        let rows = self.decisions.iter().map(|row| {
+            let count = |key: &str| row.get(key).and_then(Json::as_u64).unwrap_or(0);
+            let text = |key: &str| row.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+            let (was_free, became_free) = (count("wasFree"), count("becameFree"));
+            [vec![text("agent"), text("target")], texts(&[was_free + became_free, was_free, became_free])].concat()
+        });
+        let headings = ["AGENT", "FOR THE TARGET", "#GOT", "#BEST OF THE FREE", "#FIRST IN LINE WHEN FREE"];
+        section("Target selection: who got what, and why", &headings, rows.collect(), true)?;
         self.versions.show()?;
         let rows = ledger.media().into_iter().map(|media| {
             let times = ledger.submit_to_accept(&media);
@@ -290,6 +302,7 @@ impl Report {
             "virtualQueues": book.waits.as_json(),
             "strategies": strategies,
             "agents": agents,
+            "decisions": self.decisions,
             "versions": self.versions.rows,
             "swapped": self.versions.swapped.as_ref().map(|swapped| json!({
                 "plugin": swapped.plugin, "version": swapped.version, "seconds": swapped.took.as_secs_f64(),

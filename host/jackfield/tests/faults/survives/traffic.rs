@@ -45,7 +45,7 @@ fn link(endpoint: Endpoint, name: &str, client_type: ClientType) -> (Link, mpsc:
 
 /// None while the server cannot be asked.
 pub async fn status(client: &Client) -> Option<EventServerStatus> {
-    match client.request(Request::ServerStatus(RequestServerStatus {})).await {
+    match client.request(Request::ServerStatus(RequestServerStatus::default())).await {
         Ok(Event::ServerStatus(status)) => Some(status),
         _ => None,
     }

@@ -78,7 +78,8 @@ fn the_status_counts_everything() {
     }
     world.submit(agent, "second", 0);
     world.pulled(router, pull_strategy("Triage", 1));
-    let EventMessage::ServerStatus(status) = world.ask(router, RequestMessage::ServerStatus(RequestServerStatus {}))
+    let EventMessage::ServerStatus(status) =
+        world.ask(router, RequestMessage::ServerStatus(RequestServerStatus::default()))
     else {
         panic!("no status");
     };

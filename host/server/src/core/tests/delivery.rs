@@ -48,7 +48,7 @@ fn capacity_and_readiness_are_checked_and_counted() {
     world.done(router, deliver(&ids[0], "ann"));
     world.done(router, deliver(&ids[1], "ann"));
     assert_eq!((state(&mut world, "ann").busy, state(&mut world, "ann").capacity), (2, 2));
-    assert_eq!(world.refused(router, deliver(&ids[2], "ann")), 1009, "no capacity left");
+    assert_eq!(world.refused(router, deliver(&ids[2], "ann")), 1029, "no capacity left");
 
     let tickets: Vec<u64> = world
         .events(agent)

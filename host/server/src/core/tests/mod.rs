@@ -4,6 +4,7 @@
 
 mod changes;
 mod clients;
+mod contacts;
 mod delivery;
 mod finding;
 mod idempotency;

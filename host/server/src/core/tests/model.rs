@@ -390,7 +390,7 @@ impl Seen {
         for id in core.keeping.ids(|_| true) {
             assert!(core.views.get(&id).or_else(|| core.workbins.get(&id)).is_some(), "{id} is kept, and waits");
         }
-        for state in core.agents.states() {
+        for state in core.agents.states(0) {
             let invited = core.invitations.values().filter(|invitation| invitation.agent == state.agent).count();
             let handling = core
                 .out

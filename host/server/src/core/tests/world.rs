@@ -17,6 +17,7 @@ pub(super) struct Disk {
     pub(super) interactions: BTreeMap<String, Interaction>,
     pub(super) entries: BTreeMap<String, Entry>,
     pub(super) answers: HashMap<String, Answer>,
+    pub(super) contacts: HashMap<String, LastAgent>,
     /// Reads fail.
     pub(super) broken: bool,
 }
@@ -48,6 +49,9 @@ impl Disk {
             Write::Remember { key, answer } => {
                 self.answers.insert(key, answer);
             }
+            Write::Handled { contact, last, .. } => {
+                self.contacts.insert(contact, last);
+            }
         }
     }
 }
@@ -77,6 +81,11 @@ impl Reader for DiskReader {
 
     fn answer(&mut self, key: &str) -> Result<Option<Answer>, StoreError> {
         Ok(self.disk()?.answers.get(key).cloned())
+    }
+
+    fn last_agents(&mut self, contacts: &[&str]) -> Result<Vec<Option<LastAgent>>, StoreError> {
+        let disk = self.disk()?;
+        Ok(contacts.iter().map(|contact| disk.contacts.get(*contact).cloned()).collect())
     }
 }
 
@@ -146,6 +155,8 @@ pub(super) fn site() -> Settings {
         workbins: vec!["drafts".into()],
         agents: vec![agent("ann"), agent("bob")],
         places: vec!["p1".into(), "p2".into()],
+        capacity: Default::default(),
+        contacts: Default::default(),
         custom_properties: vec![],
         timers: settings::Timers::default(),
         limits: settings::Limits::default(),

@@ -21,7 +21,10 @@ use super::{Opened, Store, StoreError};
 use crate::settings::{CustomProperty, PropertyKind};
 
 /// The file's format: its mark is "JKFD".
-const FORMAT: Format = Format { application_id: 0x4a4b_4644, migrations: &[include_str!("migrations/1.sql")] };
+const FORMAT: Format = Format {
+    application_id: 0x4a4b_4644,
+    migrations: &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")],
+};
 
 /// A store in one SQLite file.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The reading half: a connection that cannot write.
 
-use jackfield_protocol::v1::Interaction;
+use jackfield_protocol::v1::{Interaction, LastAgent};
 use jackfield_store::sqlite::ReadConnection;
 use rusqlite::OptionalExtension;
 
@@ -60,6 +60,20 @@ impl Reader for SqliteReader {
                     })
                 })
                 .optional()
+        })
+    }
+
+    fn last_agents(&mut self, contacts: &[&str]) -> Result<Vec<Option<LastAgent>>, StoreError> {
+        self.connection.read(|connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let mut statement = snapshot.prepare_cached("select agent, at from contact where key = ?")?;
+            let mut last = Vec::with_capacity(contacts.len());
+            for contact in contacts {
+                let found =
+                    statement.query_row([contact], |found| Ok(LastAgent { agent: found.get(0)?, at: found.get(1)? }));
+                last.push(found.optional()?);
+            }
+            Ok(last)
         })
     }
 }

@@ -51,7 +51,7 @@ fn the_file_is_set_up_to_survive_a_power_loss() {
     assert_eq!(pragma("journal_mode"), r#"Text("wal")"#);
     assert_eq!(pragma("synchronous"), "Integer(2)");
     assert_eq!(pragma("application_id"), "Integer(1246447172)");
-    assert_eq!(pragma("user_version"), "Integer(1)");
+    assert_eq!(pragma("user_version"), "Integer(2)");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_newer_format_is_refused() {
     drop(store.open_halves(&[]).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let error = store.open_halves(&[]).map(|_| ()).unwrap_err();
-    assert_eq!(error, StoreError::Newer { path, found: 7, known: 1 });
+    assert_eq!(error, StoreError::Newer { path, found: 7, known: 2 });
     assert!(!error.is_retriable());
 }
 

@@ -32,15 +32,25 @@ impl Writer for SqliteWriter {
     }
 
     fn prune(&mut self, idempotency_before: i64) -> Result<Pruned, StoreError> {
-        let forgotten = self.connection.transact(|transaction| {
-            transaction
+        let limit = PRUNE_CHUNK.cast_signed();
+        let (answers, contacts) = self.connection.transact(|transaction| {
+            let answers = transaction
                 .prepare_cached(
                     "delete from answer where key in (select key from answer where at < ? order by at limit ?)",
                 )?
-                .execute((idempotency_before, PRUNE_CHUNK.cast_signed()))
+                .execute((idempotency_before, limit))?;
+            let contacts = transaction
+                .prepare_cached(
+                    "delete from contact where key in \
+                     (select key from contact where kept_until < ? order by kept_until limit ?)",
+                )?
+                .execute((idempotency_before, limit))?;
+            Ok((answers, contacts))
         })?;
-        let removed = u64::try_from(forgotten).unwrap_or(u64::MAX);
-        Ok(Pruned { removed, more: removed >= PRUNE_CHUNK })
+        let chunk = usize::try_from(PRUNE_CHUNK).unwrap_or(usize::MAX);
+        let more = answers >= chunk || contacts >= chunk;
+        let removed = u64::try_from(answers + contacts).unwrap_or(u64::MAX);
+        Ok(Pruned { removed, more })
     }
 
     fn prune_chunk(&self) -> u64 {
@@ -72,6 +82,10 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
             delete_entry(transaction, key)
         }
         Write::Remember { key, answer } => remember(transaction, key, answer),
+        Write::Handled { contact, last, kept_until } => transaction
+            .prepare_cached("insert or replace into contact (key, agent, at, kept_until) values (?, ?, ?, ?)")?
+            .execute((contact, &last.agent, last.at, kept_until))
+            .map(drop),
     }
 }
 

@@ -1,0 +1,95 @@
+//! Where files come from: a folder, or a map in tests.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Gives the files of one project.
+pub trait Files {
+    /// The file at `path` below the project's folder: parts divided by `/`, none of them `.` or `..`.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is not in the project.
+    fn read(&self, path: &str) -> Result<String, FileError>;
+}
+
+/// Why a file cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// It is a link out of the project's folder.
+    #[error("it leads out of the project's folder")]
+    Outside,
+    /// It cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It has more bytes than this.
+    #[error("it has more than {0} bytes")]
+    TooLarge(u64),
+    /// It is no text.
+    #[error("it is not in UTF-8")]
+    NoText,
+}
+
+/// The files below a folder. Links are followed as long as they stay below it.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+    most: u64,
+}
+
+impl Folder {
+    /// The folder at `root`; files of more than `most` bytes are refused.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn new(root: &Path, most: u64) -> std::io::Result<Folder> {
+        Ok(Folder { root: root.canonicalize()?, most })
+    }
+
+    /// The folder of the project that the document at `path` belongs to, and the document's path in it: the folder it
+    /// is in, or for documents in a `src-gen`, which is where Composer generates them, the folder above that.
+    pub fn project_of(path: &Path) -> (PathBuf, String) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if full.file_name().is_some_and(|name| name == "src-gen")
+            && let Some(above) = full.parent()
+        {
+            return (above.to_owned(), format!("src-gen/{file}"));
+        }
+        (folder.to_owned(), file)
+    }
+}
+
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => FileError::Missing,
+            _ => FileError::Unreadable(error.to_string()),
+        };
+        let full = self.root.join(path).canonicalize().map_err(unreadable)?;
+        if !full.starts_with(&self.root) {
+            return Err(FileError::Outside);
+        }
+        let file = std::fs::File::open(&full).map_err(unreadable)?;
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(FileError::Unreadable("it is no file".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        let read = file.take(self.most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if read as u64 > self.most {
+            return Err(FileError::TooLarge(self.most));
+        }
+        String::from_utf8(bytes).map_err(|_| FileError::NoText)
+    }
+}
+
+/// Files by their paths.
+impl Files for BTreeMap<String, String> {
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        self.get(path).cloned().ok_or(FileError::Missing)
+    }
+}

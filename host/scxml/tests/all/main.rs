@@ -1,7 +1,15 @@
 //! Documents as files hold them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
+mod checking;
+mod examples;
 mod merging;
 mod reading;
 mod w3c;

@@ -12,6 +12,7 @@ pub mod ecmascript;
 pub mod merge;
 pub mod model;
 mod open;
+pub mod plugin;
 pub mod problem;
 pub mod source;
 pub mod xml;

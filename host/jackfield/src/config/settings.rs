@@ -6,6 +6,7 @@ use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollo
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
+use crate::documents;
 use super::connections::{Connection, connections};
 use super::model::{Access, Server, Site};
 use super::options::Owner;
@@ -239,6 +240,7 @@ pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
         notified: options.text(Owner::Application, "plugins", "watch") == "notified",
         poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
         vouching: vouching(site),
+        converter: Some(documents::converter()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! as [`problem::Problem`]s, all at once, and each has a rule. Nothing here runs a document, and nothing here knows of
 //! the engine that strategies run in.
 
+pub mod compile;
 pub mod merge;
 pub mod model;
 pub mod problem;
@@ -13,5 +14,5 @@ pub mod xml;
 
 /// All rules that problems name, and what each asks for.
 pub fn rules() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [xml::RULES, merge::RULES, model::RULES].into_iter().flatten().copied()
+    [xml::RULES, merge::RULES, model::RULES, compile::RULES].into_iter().flatten().copied()
 }

@@ -7,6 +7,7 @@
 //! here knows of the engine that strategies run in.
 
 pub mod check;
+pub mod compile;
 pub mod dialect;
 pub mod ecmascript;
 pub mod merge;
@@ -21,5 +22,5 @@ pub use open::{OpenOptions, Opened, open};
 
 /// All rules that problems name, and what each asks for.
 pub fn rules() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [xml::RULES, merge::RULES, model::RULES, check::RULES].into_iter().flatten().copied()
+    [xml::RULES, merge::RULES, model::RULES, check::RULES, compile::RULES].into_iter().flatten().copied()
 }

@@ -216,6 +216,9 @@ impl SessionBody {
             return Ok(EventData::None);
         }
         let pairs = self.parameters(payload, at, element, lenient)?;
+        if pairs.is_empty() {
+            return Ok(EventData::None);
+        }
         let object = self.data().and_then(|data| data.object(&pairs));
         object.map(EventData::Value).map_err(|trouble| self.failed(Fault::Value, &trouble, at, element))
     }

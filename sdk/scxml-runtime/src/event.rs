@@ -78,7 +78,7 @@ pub(crate) enum Name {
 
 /// The transitions that an event may enable.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub struct Row {
     /// Those whose descriptors match.
     pub transitions: Bits,
     /// The atomic states that have one of them, or are within a state that has.

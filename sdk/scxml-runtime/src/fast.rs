@@ -13,7 +13,7 @@ use crate::event::Row;
 use crate::steps::{Body, Steps};
 
 /// Its working memory.
-pub(crate) struct Fast {
+pub struct Fast {
     enabled: Vec<Index>,
     selected: Vec<Selected>,
     entry: Entry,

@@ -54,14 +54,14 @@ impl SessionBody {
             let value = self.data().and_then(|engine| engine.export(&value));
             data.push((name, value.map_err(|trouble| self.failed(Fault::Value, &trouble, at, "invoke"))?));
         }
-        let child = self.register(&id, at)?;
+        let child = self.register(at)?;
         self.invocations.push(Invocation { state, invoke: number, id: Rc::clone(&id), number: child.number });
         let invoked = (self.shared.number, id);
         self.shared.world.task(Task::Start { number: child.number, document, id: child.id, invoked, data });
         Ok(())
     }
 
-    fn register(&mut self, id: &Rc<str>, at: Place) -> Result<Live, Failed> {
+    fn register(&mut self, at: Place) -> Result<Live, Failed> {
         let world = Rc::clone(&self.shared.world);
         let passed = [
             ("sessions", world.live.borrow().len(), world.limits.sessions),
@@ -75,12 +75,7 @@ impl SessionBody {
             }
         }
         let number = world.generate();
-        let child = Live {
-            number,
-            id: format!("{}.{number}", self.shared.id).into(),
-            invoked: Some((self.shared.number, Rc::clone(id))),
-            depth: self.depth + 1,
-        };
+        let child = Live { number, id: format!("{}.{number}", self.shared.id).into(), depth: self.depth + 1 };
         world.live.borrow_mut().push(child.clone());
         Ok(child)
     }

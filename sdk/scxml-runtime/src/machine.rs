@@ -19,7 +19,7 @@ use crate::host::Environment;
 use crate::http::HttpRequest;
 use crate::limits::{Failure, Limits};
 use crate::reference::Reference;
-use crate::session::{BASIC_HTTP, Session};
+use crate::session::Session;
 use crate::shared::{Live, Loaded, Task, World};
 use crate::steps::Steps;
 
@@ -44,9 +44,10 @@ pub struct MachineOf<S> {
     sessions: Vec<Session<S>>,
     /// The first session.
     root: u64,
+    /// The final state it came to.
+    ended_in: Option<String>,
 }
 
-#[allow(private_bounds, reason = "there are two implementations, and both are here")]
 impl<S: Steps> MachineOf<S> {
     /// For the first document of a bundle. Nothing runs yet.
     ///
@@ -69,7 +70,7 @@ impl<S: Steps> MachineOf<S> {
             limits,
             traces,
             documents,
-            live: RefCell::new(vec![Live { number: 0, id: Rc::clone(&id), invoked: None, depth: 0 }]),
+            live: RefCell::new(vec![Live { number: 0, id: Rc::clone(&id), depth: 0 }]),
             tasks: RefCell::new(VecDeque::new()),
             delayed: RefCell::new(BTreeMap::new()),
             posts: RefCell::new(BTreeMap::new()),
@@ -78,7 +79,7 @@ impl<S: Steps> MachineOf<S> {
         };
         let world = Rc::new(world);
         let session = Session::new(&world, &program, 0, id, None, 0);
-        Ok(MachineOf { world, sessions: vec![session], root: 0 })
+        Ok(MachineOf { world, sessions: vec![session], root: 0, ended_in: None })
     }
 
     /// Enters the document.
@@ -175,15 +176,7 @@ impl<S: Steps> MachineOf<S> {
         let found = live.and_then(|live| self.session(live.number));
         let is_there = found.is_some();
         if let Some(found) = found {
-            let (name, data) = request.event();
-            let details = Details {
-                origin_type: Some(BASIC_HTTP.into()),
-                data: EventData::Datum(data),
-                raw: Some(request.raw().into()),
-                ..Details::default()
-            };
-            let shared = &found.body.shared;
-            shared.enqueue(shared.event(&name, EventKind::External, Some(Box::new(details))));
+            found.body.receive_request(request);
             found.run();
         }
         Ok((is_there, self.settle()?))
@@ -199,6 +192,11 @@ impl<S: Steps> MachineOf<S> {
             root.cancel();
         }
         self.settle()
+    }
+
+    /// The id of the final state that the first session came to; none while it runs, and for one that was cancelled.
+    pub fn ended_in(&self) -> Option<&str> {
+        self.ended_in.as_deref()
     }
 
     /// Ids of the active states of the first session, in document order.
@@ -298,6 +296,9 @@ impl<S: Steps> MachineOf<S> {
             let ended = self.sessions.iter().filter(|session| !session.is_running());
             ended.map(|session| session.body.shared.number).collect()
         };
+        if let Some(root) = self.sessions.iter().find(|session| session.body.shared.number == self.root) {
+            self.ended_in = (!root.is_running()).then(|| root.body.ended_in()).flatten();
+        }
         self.sessions.retain(Session::is_running);
         self.world.live.borrow_mut().retain(|live| !ended.contains(&live.number));
         // What an ended session has sent and held back is not sent any more.

@@ -12,7 +12,7 @@ use crate::event::Row;
 use crate::steps::{Body, Steps};
 
 /// Its global variables.
-pub(crate) struct Reference {
+pub struct Reference {
     program: Rc<Program>,
     enabled_transitions: Vec<Index>,
     history_value: Vec<Option<Vec<Index>>>,

@@ -11,7 +11,7 @@ use crate::datum::Datum;
 use crate::event::{Details, EventData, EventKind};
 use crate::fault::Fault;
 use crate::host::Post;
-use crate::http;
+use crate::http::{self, HttpRequest};
 use crate::limits::Failure;
 use crate::session::{BASIC_HTTP, SCXML, SessionBody};
 use crate::shared::{Delayed, Foreign, Message, Posted, Target, Task};
@@ -222,6 +222,11 @@ impl SessionBody {
 
     fn post(&mut self, url: String, body: String, send_id: Option<Rc<str>>, at: Place) {
         let world = &self.shared.world;
+        if world.environment.http_location(&self.shared.id).is_some_and(|own| own == url) {
+            // What it sends to itself needs no network, and keeps its place among its other events.
+            let headers = vec![("Content-Type".to_owned(), http::FORM.to_owned())];
+            return self.receive_request(&HttpRequest { method: "POST".to_owned(), target: url, headers, body });
+        }
         let has_room = world.posts.borrow().len() < world.limits.pending;
         let post = Post { url, content_type: http::FORM, body };
         match has_room.then(|| world.environment.post(post)).flatten() {
@@ -234,6 +239,18 @@ impl SessionBody {
                 self.fault(Fault::Unreachable, &trouble, at, "send", send_id);
             }
         }
+    }
+
+    /// Takes in a request of the Basic HTTP event I/O processor.
+    pub(crate) fn receive_request(&self, request: &HttpRequest) {
+        let (name, data) = request.event();
+        let details = Details {
+            origin_type: Some(BASIC_HTTP.into()),
+            data: EventData::Datum(data),
+            raw: Some(request.raw().into()),
+            ..Details::default()
+        };
+        self.shared.enqueue(self.shared.event(&name, EventKind::External, Some(Box::new(details))));
     }
 
     /// `cancel` (section 6.3): of this session's own delayed events. In profile `ors` it is answered.

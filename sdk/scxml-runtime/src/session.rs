@@ -277,6 +277,11 @@ impl SessionBody {
         }
     }
 
+    /// The id of the final state that ended it.
+    pub(crate) fn ended_in(&self) -> Option<String> {
+        self.last.map(|last| self.state_name(last))
+    }
+
     fn state_name(&self, state: Index) -> String {
         self.shared.program.state(state).map(|found| found.id.clone()).unwrap_or_default()
     }

@@ -45,8 +45,6 @@ pub(crate) struct World {
 pub(crate) struct Live {
     pub number: u64,
     pub id: Rc<str>,
-    /// The session that invoked it, and the id of that invocation.
-    pub invoked: Option<(u64, Rc<str>)>,
     pub depth: usize,
 }
 

@@ -8,7 +8,7 @@ use jackfield_scxml_program::{Bits, Index, Program};
 use crate::event::Row;
 
 /// What the algorithm asks of the session it runs for.
-pub(crate) trait Body {
+pub trait Body {
     /// The tables.
     fn program(&self) -> &Rc<Program>;
     /// The configuration: the states that are active, `scxml` itself not among them.
@@ -34,7 +34,7 @@ pub(crate) trait Body {
 }
 
 /// One implementation of the algorithm.
-pub(crate) trait Steps {
+pub trait Steps {
     /// For a document, nothing entered yet.
     fn of(program: &Program) -> Self;
     /// `selectTransitions` and `selectEventlessTransitions`, with `removeConflictingTransitions`: finds those that a

@@ -1,0 +1,6 @@
+//! Tests of the runtime, natively and on a virtual clock.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+mod w3c;

@@ -1,19 +1,21 @@
-//! Builds the component that converted SCXML documents run in (`sdk/scxml-runtime`), which the program carries.
+//! Builds the component that converted SCXML documents run in (`sdk/scxml-plugin`), which the program carries.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 /// What it is made of, beside its dependencies.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
+    "sdk/rust/src",
     "sdk/scxml-program/src",
-    "sdk/scxml-runtime/Cargo.toml",
     "sdk/scxml-runtime/src",
+    "sdk/scxml-plugin/Cargo.toml",
+    "sdk/scxml-plugin/src",
     "wit/since-0.3.0/strategy.wit",
 ];
-const PACKAGE: &str = "jackfield-scxml-runtime";
+const PACKAGE: &str = "jackfield-scxml-plugin";
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 /// What cargo has set for this program, and what would change the other build.

@@ -32,9 +32,10 @@ pub trait Environment {
     fn post(&self, _post: Post) -> Option<u64> {
         None
     }
-    /// An event for a session outside of this machine; false when there is none of that id.
-    fn send_outside(&self, _session: &str, _event: &str, _data: &Datum) -> bool {
-        false
+    /// Sends an event to a session outside of this machine, and calls [`crate::Machine::post_ended`] with the number it
+    /// returns; none where it cannot.
+    fn send_outside(&self, _session: &str, _event: &str, _data: &Datum) -> Option<u64> {
+        None
     }
     /// True when [`Environment::trace`] is to be called. Asked once, when the machine is made.
     fn traces(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::host::Environment;
 use crate::http::HttpRequest;
 use crate::limits::{Failure, Limits};
+use crate::platform::Answer;
 use crate::reference::Reference;
 use crate::session::Session;
 use crate::shared::{Live, Loaded, Task, World};
@@ -182,6 +183,30 @@ impl<S: Steps> MachineOf<S> {
         Ok((is_there, self.settle()?))
     }
 
+    /// An action of a functional module has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`MachineOf::start`].
+    pub fn answer(&mut self, answer: &Answer) -> Result<Status, Failure> {
+        let (name, data) = answer.event();
+        let number = self.owner_of(&answer.request);
+        if let Some(session) = self.session(number) {
+            session.body.platform_event(name, data);
+            session.run();
+        }
+        self.settle()
+    }
+
+    /// The session that an id of a request begins with; the first one where none is meant.
+    fn owner_of(&self, request: &str) -> u64 {
+        let live = self.world.live(|live| {
+            let rest = request.strip_prefix(&*live.id).and_then(|rest| rest.strip_prefix('-'));
+            rest.is_some_and(|rest| rest.chars().all(|digit| digit.is_ascii_digit()))
+        });
+        live.map_or(self.root, |live| live.number)
+    }
+
     /// Ends the document before its time: its states are left, with their handlers.
     ///
     /// # Errors
@@ -233,14 +258,6 @@ impl<S: Steps> MachineOf<S> {
 
     pub(crate) fn session(&mut self, number: u64) -> Option<&mut Session<S>> {
         self.sessions.iter_mut().find(|session| session.body.shared.number == number)
-    }
-
-    pub(crate) fn first(&mut self) -> Option<&mut Session<S>> {
-        self.session(self.root)
-    }
-
-    pub(crate) fn world(&self) -> &Rc<World> {
-        &self.world
     }
 
     /// Does what sessions asked of each other until nothing is left, and takes out those that ended.

@@ -210,11 +210,14 @@ impl SessionBody {
     }
 
     fn send_outside(&mut self, session: &str, name: &str, data: EventData, send_id: Option<Rc<str>>, at: Place) {
-        let sent =
-            self.export(data).map(|data: Datum| self.shared.world.environment.send_outside(session, name, &data));
+        let sent = self.export(data).map(|data| self.shared.world.environment.send_outside(session, name, &data));
         let trouble = match sent {
-            Ok(true) => return,
-            Ok(false) => Trouble::new(format!("{name} could not be sent: there is no session {session}")),
+            Ok(Some(number)) => {
+                let posted = Posted { session: self.shared.number, send_id, at };
+                self.shared.world.posts.borrow_mut().insert(number, posted);
+                return;
+            }
+            Ok(None) => Trouble::new(format!("{name} could not be sent: there is no session {session}")),
             Err(trouble) => trouble,
         };
         self.fault(Fault::NoSession, &trouble, at, "send", send_id);

@@ -116,7 +116,7 @@ impl Nodes<'_, '_, '_, '_> {
             Expression::CallExpression(call) => self.call(call, below)?,
             Expression::UnaryExpression(unary) => {
                 if unary.operator == UnaryOperator::Typeof
-                    && let Expression::Identifier(identifier) = &unary.argument
+                    && let Expression::Identifier(identifier) = unary.argument.without_parentheses()
                 {
                     match self.name(&identifier.name)? {
                         Node::Name(name) => return self.push(Node::TypeOfName(name)),

@@ -26,7 +26,8 @@ pub(super) fn uneval(_this: &JsValue, arguments: &[JsValue], context: &mut Conte
 }
 
 fn to_source(this: &JsValue, _arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    source(this, context)
+    let this = this.to_object(context)?;
+    source(&this.into(), context)
 }
 
 fn source(value: &JsValue, context: &mut Context) -> JsResult<JsValue> {

@@ -14,7 +14,7 @@ use crate::session::{BASIC_HTTP, SCXML};
 use crate::shared::Shared;
 
 /// Variables that documents cannot change.
-pub(crate) const SYSTEM_VARIABLES: [&str; 5] = ["_event", "_sessionid", "_name", "_ioprocessors", "_x"];
+const SYSTEM_VARIABLES: [&str; 5] = ["_event", "_sessionid", "_name", "_ioprocessors", "_x"];
 
 /// The session that this engine belongs to.
 pub(super) fn shared_of(context: &Context) -> JsResult<Rc<Shared>> {

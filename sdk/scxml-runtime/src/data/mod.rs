@@ -27,7 +27,6 @@ use crate::datum::Datum;
 use crate::host::Environment;
 use crate::limits::Failure;
 use crate::shared::Shared;
-pub(crate) use globals::SYSTEM_VARIABLES;
 use scopes::Scopes;
 
 /// Why an evaluation has no value.

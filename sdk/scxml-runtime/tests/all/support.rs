@@ -10,19 +10,20 @@ use jackfield_scxml::merge::{Files, Folder, MergeLimits, merge};
 use jackfield_scxml::model::{Profile, read};
 use jackfield_scxml::problem::any_error;
 use jackfield_scxml_program::Bundle;
-use jackfield_scxml_runtime::{Environment, HttpRequest, LogLine, Post, TraceLine};
+use jackfield_scxml_runtime::{Environment, HttpRequest, LogLine, Platform, Post, TraceLine};
 
 /// The world outside of a machine.
 #[derive(Default)]
 pub struct World {
     pub now: Cell<u64>,
-    numbers: Cell<u64>,
+    pub numbers: Cell<u64>,
     /// Timers by when they fire, then by number.
-    timers: RefCell<BTreeMap<(u64, u64), ()>>,
+    pub timers: RefCell<BTreeMap<(u64, u64), ()>>,
     pub posts: RefCell<VecDeque<(u64, Post)>>,
     pub log: RefCell<Vec<String>>,
     pub trace: RefCell<Vec<String>>,
     pub traces: bool,
+    pub platform: Option<Rc<dyn Platform>>,
 }
 
 impl World {
@@ -82,6 +83,10 @@ impl Environment for World {
         let number = self.number();
         self.posts.borrow_mut().push_back((number, post));
         Some(number)
+    }
+
+    fn platform(&self) -> Option<&dyn Platform> {
+        self.platform.as_deref()
     }
 
     fn traces(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Builds the component that converted SCXML documents run in (`sdk/scxml-plugin`), which the program carries.
+//! Builds the component that converted SCXML documents run in (`sdk/scxml-runtime/component`), which the program carries.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +11,11 @@ const SOURCES: [&str; 8] = [
     "sdk/rust/src",
     "sdk/scxml-program/src",
     "sdk/scxml-runtime/src",
-    "sdk/scxml-plugin/Cargo.toml",
-    "sdk/scxml-plugin/src",
+    "sdk/scxml-runtime/component/Cargo.toml",
+    "sdk/scxml-runtime/component/src",
     "wit/since-0.3.0/strategy.wit",
 ];
-const PACKAGE: &str = "jackfield-scxml-plugin";
+const PACKAGE: &str = "jackfield-scxml-component";
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 /// What cargo has set for this program, and what would change the other build.

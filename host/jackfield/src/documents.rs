@@ -12,7 +12,7 @@ use jackfield_scxml::source::Sources;
 use jackfield_scxml::{OpenOptions, compile, open};
 use jackfield_strategy::{self as strategy, Engine, LoadError, digest_of};
 
-/// The component that converted documents run in, built from `sdk/scxml-plugin`.
+/// The component that converted documents run in, built from `sdk/scxml-runtime/component`.
 pub static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scxml-runtime.wasm"));
 
 /// Digits of a digest that make a version.

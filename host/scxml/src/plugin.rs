@@ -20,7 +20,7 @@ pub struct Manifest {
     pub description: String,
 }
 
-/// The plugin. `runtime` is the component `sdk/scxml-plugin`.
+/// The plugin. `runtime` is the component `sdk/scxml-runtime/component`.
 pub fn plugin(runtime: &[u8], manifest: &Manifest, document: &Bundle) -> Vec<u8> {
     let mut plugin = runtime.to_vec();
     // A record of texts: writing it does not fail.

@@ -6,13 +6,13 @@ use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollo
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
-use crate::documents;
 use super::connections::{Connection, connections};
 use super::model::{Access, Server, Site};
 use super::options::Owner;
 use super::pulling::{Form, pulled_by};
 use super::section::Notes;
 use super::values::OptionValues;
+use crate::documents;
 
 /// What one Interaction Server is told: the objects that concern it and that its account sees, and no others. What
 /// becomes of a pull that needs one of the others is in the table of `jackfield_server`'s pulls.

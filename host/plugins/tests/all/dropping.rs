@@ -64,8 +64,10 @@ async fn a_document_is_converted_and_taken_or_refused_with_what_is_wrong_with_it
     });
     problem.await;
     std::fs::remove_file(home.path("flow.scxml")).expect("removed");
-    until("bad.scxml is taken", || file(&folder, &home.path("bad.scxml")).filter(|file| file.state == FileState::Taken))
-        .await;
+    until("bad.scxml is taken", || {
+        file(&folder, &home.path("bad.scxml")).filter(|file| file.state == FileState::Taken)
+    })
+    .await;
     folder.close().await;
 }
 

@@ -3,11 +3,16 @@
 //! A message named [`HTTP_REQUEST`] is a request for the Basic HTTP event I/O processor. Where a document's sessions can
 //! be reached is the parameter [`HTTP_LOCATION`]; without it they have no location, and what is sent to one fails.
 
-use jackfield_scxml_runtime::{Datum, Environment, Failure, HttpRequest, LogLine, Machine, Post, Status};
-use jackfield_sdk::bindings::jackfield::strategy::events::{self, Event};
+use jackfield_scxml_runtime::{
+    Datum, Environment, Failure, HttpRequest, LogLine, Machine, Platform, Post, Status, TraceLine,
+};
+use jackfield_sdk::bindings::jackfield::strategy::events::{self, Event, Outcome};
 use jackfield_sdk::bindings::jackfield::strategy::http::{self, Method};
-use jackfield_sdk::bindings::jackfield::strategy::types::HttpHeader;
+use jackfield_sdk::bindings::jackfield::strategy::types::{self, HttpHeader};
 use jackfield_sdk::bindings::jackfield::strategy::{facts, log, session, timers};
+
+use crate::platform::{Modules, Told};
+use crate::trace::{self, Wanted};
 
 /// Name of the messages that carry an HTTP request: `{"session", "method", "target", "headers": [[name, value]], "body"}`.
 const HTTP_REQUEST: &str = "jackfield.http.request";
@@ -17,8 +22,28 @@ const HTTP_REQUEST: &str = "jackfield.http.request";
 const HTTP_LOCATION: &str = "http-location";
 
 /// The contract as what a machine needs.
-#[derive(Default)]
-pub(crate) struct Contract;
+pub(crate) struct Contract {
+    modules: Modules,
+    /// What somebody wants to see.
+    pub wanted: Wanted,
+}
+
+impl Contract {
+    /// That of this session.
+    pub(crate) fn new() -> Contract {
+        Contract { modules: Modules::default(), wanted: Wanted::of_session() }
+    }
+
+    /// Tells the document of answers that needed nothing from outside.
+    fn at_once(&self, machine: &mut Machine) -> Result<Status, Failure> {
+        while let Some(answer) = self.modules.at_once() {
+            if machine.answer(&answer)? == Status::Finished {
+                return Ok(Status::Finished);
+            }
+        }
+        Ok(Status::Waiting)
+    }
+}
 
 impl Environment for Contract {
     fn now(&self) -> u64 {
@@ -66,6 +91,22 @@ impl Environment for Contract {
         Some(http::fetch(&request))
     }
 
+    fn offset_from_utc(&self, _seconds: i64) -> i32 {
+        facts::local_time(None).map_or(0, |time| time.offset)
+    }
+
+    fn platform(&self) -> Option<&dyn Platform> {
+        Some(&self.modules)
+    }
+
+    fn traces(&self) -> bool {
+        self.wanted.steps
+    }
+
+    fn trace(&self, step: &TraceLine<'_>) {
+        trace::step(step);
+    }
+
     fn send_outside(&self, session: &str, event: &str, data: &Datum) -> Option<u64> {
         Some(events::send(session, event, &data.to_json()))
     }
@@ -77,7 +118,36 @@ fn about(interaction: &str, more: &[(&str, &str)]) -> Datum {
 }
 
 /// Hands an event of the contract to the machine, under the names of the reference page (section 4.5).
-pub(crate) fn take(machine: &mut Machine, event: Event) -> Result<Status, Failure> {
+pub(crate) fn take(contract: &Contract, machine: &mut Machine, event: Event) -> Result<Status, Failure> {
+    match happens(contract, machine, event)? {
+        Status::Finished => Ok(Status::Finished),
+        Status::Waiting => contract.at_once(machine),
+    }
+}
+
+/// The end of a request: of an action, or of a post.
+fn ended(
+    contract: &Contract,
+    machine: &mut Machine,
+    request: u64,
+    result: Result<Outcome, types::Failure>,
+) -> Result<Status, Failure> {
+    let posted = match &result {
+        Ok(Outcome::HttpResponse(response)) if !(200..300).contains(&response.status) => {
+            Err(format!("the server answered with status {}", response.status))
+        }
+        Ok(_) => Ok(()),
+        Err(failure) => Err(failure.description.clone()),
+    };
+    match contract.modules.ended(request, result) {
+        None => machine.post_ended(request, posted),
+        Some(Told::Answer(answer)) => machine.answer(&answer),
+        Some(Told::Event(name, data)) => machine.external(name, data),
+        Some(Told::Nothing) => Ok(Status::Waiting),
+    }
+}
+
+fn happens(contract: &Contract, machine: &mut Machine, event: Event) -> Result<Status, Failure> {
     match event {
         Event::InteractionPresent(id) => {
             let status = machine.external("interaction.added", about(&id, &[]))?;
@@ -94,8 +164,8 @@ pub(crate) fn take(machine: &mut Machine, event: Event) -> Result<Status, Failur
             machine.external("interaction.deleted", about(&event.interaction, &[("resultof", "deletion")]))
         }
         Event::UserDataChanged(id) => machine.external("interaction.udata.changed", about(&id, &[])),
-        Event::RequestDone(done) => machine.post_ended(done.request, Ok(())),
-        Event::RequestFailed(failed) => machine.post_ended(failed.request, Err(failed.failure.description)),
+        Event::RequestDone(done) => ended(contract, machine, done.request, Ok(done.outcome)),
+        Event::RequestFailed(failed) => ended(contract, machine, failed.request, Err(failed.failure)),
         Event::TimerFired(timer) => machine.timer_fired(timer),
         Event::Message(message) if message.name == HTTP_REQUEST => match request_of(&message.data) {
             Some((session, request)) => machine.http_request(&session, &request).map(|(_, status)| status),

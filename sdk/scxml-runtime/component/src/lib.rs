@@ -7,17 +7,22 @@
 //! with the first limit that is passed, or when it is asked to.
 
 mod contract;
+mod platform;
+mod trace;
 
 use std::rc::Rc;
 
+use jackfield_scxml_program::Bundle;
 use jackfield_scxml_program::content::What;
-use jackfield_scxml_program::{Bundle, Program};
-use jackfield_scxml_runtime::{CallKind, Limits, Machine, Status};
-use jackfield_sdk::bindings::jackfield::strategy::{events, files};
+use jackfield_scxml_runtime::{CallKind, Datum, Limits, Machine, Status};
+use jackfield_sdk::bindings::jackfield::strategy::{events, files, session};
 use jackfield_sdk::bindings::{self, Guest, Manifest};
+use serde::Deserialize;
 
 use contract::Contract;
 
+/// The file of a plugin that says who it is.
+const MANIFEST: &str = "manifest.json";
 /// The file of a plugin that holds its compiled document.
 const DOCUMENT: &str = "document";
 
@@ -32,31 +37,20 @@ fn document() -> Result<Bundle, String> {
 
 impl Guest for Component {
     fn describe() -> Manifest {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        match document() {
-            Ok(bundle) => {
-                let program = bundle.documents.first().map(|document| &document.program);
-                Manifest {
-                    name: program.map(name_of).unwrap_or_default(),
-                    version,
-                    description: program.map(|program| format!("SCXML: {}", program.location)).unwrap_or_default(),
-                    capabilities: capabilities_of(&bundle),
-                    states: Vec::new(),
-                }
-            }
-            // Without a name it is refused, with this to read.
-            Err(description) => {
-                Manifest { name: String::new(), version, description, capabilities: Vec::new(), states: Vec::new() }
-            }
-        }
+        let said: Said = files::read(MANIFEST).and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let Said { name, version, description } = said;
+        let (capabilities, states) =
+            (document().map(|bundle| capabilities_of(&bundle)).unwrap_or_default(), Vec::new());
+        Manifest { name, version, description, capabilities, states }
     }
 
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
-        let contract = Rc::new(Contract::default());
-        let machine = Machine::new(document()?, contract, Limits::default());
+        let contract = Rc::new(Contract::new());
+        let machine = Machine::new(document()?, contract.clone(), Limits::default());
         let mut machine = machine.map_err(|failure| failure.to_string())?;
-        let mut status = machine.start();
+        let mut status = machine.start_with(&parameters());
         loop {
+            trace::macrostep(&mut machine, contract.wanted);
             if status.map_err(|failure| failure.to_string())? == Status::Finished {
                 return Ok(());
             }
@@ -64,18 +58,23 @@ impl Guest for Component {
                 status = Ok(Status::Waiting);
                 continue;
             };
-            status = contract::take(&mut machine, event);
+            status = contract::take(&contract, &mut machine, event);
         }
     }
 }
 
-/// The document's name, or that of its file, as far as names of strategies allow.
-fn name_of(program: &Program) -> String {
-    let file = program.location.rsplit('/').next().unwrap_or_default();
-    let file = file.rsplit_once('.').map_or(file, |(name, _)| name);
-    let name = if program.name.is_empty() { file } else { program.name.as_str() };
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-    name.chars().map(|character| if allowed(character) { character } else { '-' }).take(64).collect()
+/// [`MANIFEST`].
+#[derive(Default, Deserialize)]
+struct Said {
+    name: String,
+    version: String,
+    description: String,
+}
+
+/// Parameters of the session are values of data with the same name.
+fn parameters() -> Vec<(String, Datum)> {
+    let Datum::Map(parameters) = platform::object(&session::parameters()) else { return Vec::new() };
+    parameters
 }
 
 /// What the document may ask for, by the actions in it.

@@ -78,6 +78,7 @@ impl<S: Steps> Session<S> {
             external: RefCell::new(VecDeque::new()),
             current: RefCell::new(None),
             event_object: RefCell::new(None),
+            event_data: RefCell::new(None),
             active: RefCell::new(Bits::with_capacity(states)),
         };
         let body = SessionBody {

@@ -58,6 +58,10 @@ pub(crate) struct Ecmascript {
 struct Text {
     key: PropertyKey,
     string: JsString,
+    /// It names a system variable.
+    is_system: bool,
+    /// It is `data`.
+    is_data: bool,
 }
 
 /// A script, parsed once.
@@ -111,7 +115,8 @@ impl Ecmascript {
         context.insert_data(Rc::clone(&scopes));
         let texts = program.texts.iter().map(|text| {
             let string = JsString::from(text.as_str());
-            Text { key: PropertyKey::from(string.clone()), string }
+            let is_system = globals::SYSTEM_VARIABLES.contains(&text.as_str());
+            Text { key: PropertyKey::from(string.clone()), string, is_system, is_data: text == "data" }
         });
         let texts = texts.collect();
         let mut started = Ecmascript {
@@ -157,11 +162,10 @@ impl Ecmascript {
         if let Form::Invalid(message) = &found.form {
             return Err(Trouble::new(message.clone()));
         }
+        self.scopes.enter(found.state);
         let result = if found.code.is_empty() {
-            self.scopes.enter(found.state);
             self.interpret(expression, found)
         } else {
-            self.scopes.enter(found.state);
             evaluate::value(&mut self.context, &self.shared, &self.scopes, &self.texts, found)
         };
         result.map_err(|error| self.trouble(&error, found.at))

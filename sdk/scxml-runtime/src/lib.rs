@@ -26,6 +26,7 @@
 //! In a final state of its document, by [`Machine::cancel`](MachineOf::cancel), or with a [`Failure`] when the document
 //! passes one of its [`Limits`]. Errors of a document are events of the document and end nothing.
 
+mod body;
 mod content;
 mod data;
 mod datum;

@@ -44,6 +44,7 @@ mod reference;
 mod send;
 mod session;
 mod shared;
+mod snapshot;
 mod steps;
 
 pub use datum::Datum;

@@ -79,6 +79,7 @@ impl<S: Steps> Session<S> {
             current: RefCell::new(None),
             event_object: RefCell::new(None),
             event_data: RefCell::new(None),
+            processors: RefCell::new(None),
             active: RefCell::new(Bits::with_capacity(states)),
         };
         let body = SessionBody {
@@ -101,12 +102,7 @@ impl<S: Steps> Session<S> {
     pub(crate) fn begin(&mut self, data: &[(String, Datum)]) {
         let program = Rc::clone(&self.body.shared.program);
         self.body.bind_at_load(data);
-        for script in &program.load {
-            let place = program.scripts.get(*script as usize).map_or_else(Place::default, |script| script.at);
-            if let Err(trouble) = self.body.data().and_then(|data| data.run(*script, true)) {
-                self.body.fault(Fault::Script, &trouble, place, "script", None);
-            }
-        }
+        self.body.load_scripts();
         if let Some(initial) = program.state(ROOT).and_then(|root| root.initial) {
             self.body.run_content(initial);
             self.steps.begin(&mut self.body, initial);
@@ -236,6 +232,22 @@ impl SessionBody {
     /// The data model, if anything needed it so far.
     pub(crate) fn started_data(&mut self) -> Option<&mut Ecmascript> {
         self.data.as_deref_mut()
+    }
+
+    /// Runs the scripts of `scxml`.
+    pub(crate) fn load_scripts(&mut self) {
+        let program = Rc::clone(&self.shared.program);
+        for script in &program.load {
+            let place = program.scripts.get(*script as usize).map_or_else(Place::default, |script| script.at);
+            if let Err(trouble) = self.data().and_then(|data| data.run(*script, true)) {
+                self.fault(Fault::Script, &trouble, place, "script", None);
+            }
+        }
+        if let Some(data) = self.started_data()
+            && let Err(trouble) = data.scripts_loaded()
+        {
+            self.fault(Fault::Script, &trouble, Place::default(), "script", None);
+        }
     }
 
     fn bind_at_load(&mut self, given: &[(String, Datum)]) {

@@ -156,6 +156,8 @@ pub(crate) struct Shared {
     pub event_object: RefCell<Option<JsObject>>,
     /// `_event.data`, likewise.
     pub event_data: RefCell<Option<JsValue>>,
+    /// `_ioprocessors`, once something needed it.
+    pub processors: RefCell<Option<JsObject>>,
     /// The configuration.
     pub active: RefCell<Bits>,
 }

@@ -17,7 +17,6 @@ const HTTP_REQUEST: &str = "jackfield.http.request";
 const HTTP_LOCATION: &str = "http-location";
 
 /// The contract as what a machine needs.
-#[derive(Default)]
 pub(crate) struct Contract;
 
 impl Environment for Contract {

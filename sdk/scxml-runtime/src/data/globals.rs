@@ -74,6 +74,29 @@ fn get_event(_this: &JsValue, _arguments: &[JsValue], context: &mut Context) -> 
     event(&shared, context)
 }
 
+/// `_ioprocessors`: by short and by full name, with the location of each. Made when it is first asked for, since where a
+/// session can be reached is something to be looked up.
+fn get_processors(_this: &JsValue, _arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let shared = shared_of(context)?;
+    if let Some(processors) = shared.processors.borrow().clone() {
+        return Ok(processors.into());
+    }
+    let processors = JsObject::with_object_proto(context.intrinsics());
+    let http = shared.world.environment.http_location(&shared.id);
+    let scxml = format!("#_scxml_{}", shared.id);
+    for (names, location) in [(["scxml", SCXML], Some(scxml)), (["basichttp", BASIC_HTTP], http)] {
+        let Some(location) = location else { continue };
+        let entry = JsObject::with_object_proto(context.intrinsics());
+        let location = JsValue::from(JsString::from(location));
+        entry.create_data_property(js_string!("location"), location, context)?;
+        for name in names {
+            processors.create_data_property(JsString::from(name), entry.clone(), context)?;
+        }
+    }
+    *shared.processors.borrow_mut() = Some(processors.clone());
+    Ok(processors.into())
+}
+
 fn refuse(_this: &JsValue, _arguments: &[JsValue], _context: &mut Context) -> JsResult<JsValue> {
     Err(JsNativeError::typ().with_message("system variables cannot be changed").into())
 }
@@ -91,29 +114,11 @@ impl Ecmascript {
         self.constant("_sessionid", id)?;
         let name = JsValue::from(JsString::from(self.shared.program.name.as_str()));
         self.constant("_name", name)?;
-        let processors = self.processors()?;
-        self.constant("_ioprocessors", processors.into())?;
+        self.variable("_ioprocessors", NativeFunction::from_fn_ptr(get_processors))?;
         if self.shared.is_ors() {
             ors::define(self)?;
         }
         Ok(())
-    }
-
-    /// `_ioprocessors`: by short and by full name, with the location of each.
-    fn processors(&mut self) -> JsResult<JsObject> {
-        let processors = JsObject::with_object_proto(self.context.intrinsics());
-        let http = self.shared.world.environment.http_location(&self.shared.id);
-        let scxml = format!("#_scxml_{}", self.shared.id);
-        for (names, location) in [(["scxml", SCXML], Some(scxml)), (["basichttp", BASIC_HTTP], http)] {
-            let Some(location) = location else { continue };
-            let entry = JsObject::with_object_proto(self.context.intrinsics());
-            let location = JsValue::from(JsString::from(location));
-            entry.create_data_property(js_string!("location"), location, &mut self.context)?;
-            for name in names {
-                processors.create_data_property(JsString::from(name), entry.clone(), &mut self.context)?;
-            }
-        }
-        Ok(processors)
     }
 
     /// A global function.

@@ -9,10 +9,12 @@ mod evaluate;
 mod functions;
 mod globals;
 mod ors;
+pub(crate) mod saved;
 mod scopes;
 mod source;
 pub(crate) mod values;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use boa_engine::context::ContextBuilder;
@@ -53,6 +55,10 @@ pub(crate) struct Ecmascript {
     /// Those that assign to a location.
     setters: Vec<Option<JsObject>>,
     scripts: Vec<Option<Program>>,
+    /// Names that are in the global scope of every document.
+    known: HashSet<PropertyKey>,
+    /// What `function` declares in the scripts of `scxml`, as it was then.
+    loaded: Vec<(String, JsValue)>,
 }
 
 struct Text {
@@ -127,8 +133,12 @@ impl Ecmascript {
             functions: vec![None; program.expressions.len()],
             setters: vec![None; program.expressions.len()],
             scripts: vec![None; program.scripts.len()],
+            known: HashSet::new(),
+            loaded: Vec::new(),
         };
         started.define_globals().map_err(|error| started.trouble(&error, Place::default()))?;
+        let keys = started.context.global_object().own_property_keys(&mut started.context);
+        started.known = keys.map_err(|error| started.trouble(&error, Place::default()))?.into_iter().collect();
         Ok(started)
     }
 

@@ -5,5 +5,6 @@
 mod limits;
 mod ors;
 mod properties;
+mod snapshots;
 mod support;
 mod w3c;

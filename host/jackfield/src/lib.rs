@@ -13,6 +13,7 @@ mod connect;
 mod control;
 mod embedded;
 mod exit;
+mod figures;
 mod journal;
 mod moves;
 mod output;

@@ -15,6 +15,7 @@ mod publish;
 mod queues;
 mod registry;
 mod replay;
+mod report;
 mod run;
 mod server;
 mod sessions;
@@ -25,7 +26,7 @@ mod versions;
 
 use jackfield_plugins::Command as Change;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, ReportCommand};
 use crate::config::{self, Site};
 use crate::exit::Exit;
 
@@ -41,6 +42,10 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => submit::submit(global, arguments).await,
         Command::Agent(arguments) => agent::agent(global, arguments).await,
         Command::Queues(arguments) => queues::queues(global, arguments).await,
+        Command::Report(arguments) => match &arguments.command {
+            Some(ReportCommand::Day(day)) => report::day::day(global, day),
+            None => report::report(global, arguments).await,
+        },
         Command::Sessions(arguments) if arguments.finished => finished::sessions(global, &arguments),
         Command::Sessions(arguments) => sessions::sessions(global, arguments).await,
         Command::Journal(arguments) => journal::journal(global, &arguments),

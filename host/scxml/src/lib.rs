@@ -9,6 +9,7 @@
 pub mod check;
 pub mod dialect;
 pub mod ecmascript;
+pub mod graph;
 pub mod merge;
 pub mod model;
 mod open;

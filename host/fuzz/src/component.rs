@@ -16,7 +16,7 @@ pub(crate) const WORDS: &[&str] = &[
     "(component ",
     "(core module ",
     "(import \"",
-    "jackfield:strategy/log@0.2.0",
+    "jackfield:strategy/log@0.3.0",
     "jackfield:strategy/routing@9.0.0",
     "wasi:cli/environment@0.2.3",
     "(func (export \"describe\")",

@@ -118,7 +118,7 @@ fn serve(requests: Vec<Request>) -> Vec<String> {
         };
         served.ask(now(0), client, Request { reference_id: OWN, message: Some(register.into()), ..Request::default() });
         if client_type == ClientType::ReportingEngine {
-            let report = RequestStartReporting { interactions: true, agents: true, queues: Vec::new() };
+            let report = RequestStartReporting { interactions: true, agents: true, ..Default::default() };
             let request = Request { reference_id: OWN + 1, message: Some(report.into()), ..Request::default() };
             served.ask(now(0), client, request);
         }

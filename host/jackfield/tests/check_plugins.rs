@@ -46,8 +46,8 @@ fn a_plugin_says_what_it_is_and_a_bad_file_what_is_wrong() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     for part in [
         "driver.wasm is right\n  name          driver\n  version       1\n",
-        "  contract      0.2.0\n",
-        "  imports       jackfield:strategy/types@0.2.0, ",
+        "  contract      0.3.0\n",
+        "  imports       jackfield:strategy/types@0.3.0, ",
         "  capabilities  routing\n",
         "  states        none\n",
         "  states        reduces-1\n",

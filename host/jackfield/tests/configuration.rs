@@ -564,3 +564,19 @@ fn what_a_media_server_needs_when_it_connects_is_a_warning() {
     assert_eq!(code, 0, "{text}");
     says(&text, &["cannot be read", "the password goes to mail.example.com as it is"]);
 }
+
+#[test]
+fn business_hours_and_special_days_say_where_they_are_wrong() {
+    let office = |lines: &str| format!("[[business-hours]]\nname = \"office\"\n{lines}");
+    let right = office("open = [\"mon-fri 08:00-18:00\"]\ntime-zone = \"Europe/Vienna\"\n[[tenant]]");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = check(folder.path(), &RIGHT.replacen("[[tenant]]", &right, 1), &["--strict"]);
+    assert_eq!(code, 0, "{text}");
+    let wrong = |lines: &str| with_objects(&office(lines));
+    says(&wrong("open = [\"mon-fry 08:00-18:00\"]"), &["`fry` is no day; there are sun, mon, tue, wed, thu, fri, sat"]);
+    says(&wrong("open = [\"mon 8-18\"]"), &["`8-18` are no hours such as `08:00-18:00`"]);
+    says(&wrong("time-zone = \"Europe/Vienne\""), &["there is no time zone `Europe/Vienne`", "IANA"]);
+    says(&wrong("closed-on = \"holydays\""), &["there is no [[special-days]] `holydays`"]);
+    let days = "[[special-days]]\nname = \"holidays\"\ndays = { Christmas = \"25.12.\" }";
+    says(&with_objects(days), &["`25.12.` is no date such as `12-25` (of each year) or `2027-03-28`"]);
+}

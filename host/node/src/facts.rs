@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jackfield_strategy::Facts;
+use jackfield_strategy::contract::{CalendarTime, Target, TextError};
 use serde_json::Value as Json;
+
+use crate::calendar::Calendar;
+use crate::written_targets;
 
 /// Lists: list, item, key, value.
 pub(crate) type Lists = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
@@ -15,6 +19,7 @@ pub(crate) struct StrategyFacts(RwLock<Said>);
 /// What is configured.
 pub(crate) struct Said {
     pub lists: Arc<Lists>,
+    pub calendar: Arc<Calendar>,
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -26,6 +31,12 @@ impl StrategyFacts {
     /// From here on this is configured.
     pub fn set(&self, said: Said) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = said;
+    }
+}
+
+impl StrategyFacts {
+    fn calendar(&self) -> Arc<Calendar> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).calendar.clone()
     }
 }
 
@@ -45,23 +56,48 @@ impl Facts for StrategyFacts {
     fn parameter(&self, name: &str) -> Option<String> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).parameters.get(name).cloned()
     }
+
+    fn statistic(&self, _object: &str, _name: &str) -> Option<i64> {
+        None
+    }
+
+    fn local_time(&self, zone: Option<&str>, at: u64) -> Option<CalendarTime> {
+        self.calendar().local_time(zone, at)
+    }
+
+    fn is_open(&self, hours: &str, at: u64) -> Option<bool> {
+        self.calendar().is_open(hours, at)
+    }
+
+    fn is_special_day(&self, table: &str, day: Option<&str>, zone: Option<&str>, at: u64) -> Option<bool> {
+        self.calendar().is_special_day(table, day, zone, at)
+    }
+
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {
+        written_targets::read(text)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn said(lists: Lists, a: &str) -> Said {
+        let parameters = [("a".into(), a.into())].into();
+        Said { lists: Arc::new(lists), calendar: Arc::default(), parameters }
+    }
+
     #[test]
     fn a_list_answers_with_json() {
         let keys: BTreeMap<String, String> = [("example.com".into(), "gold \"1\"".into())].into();
         let lists: Lists = [("vip".into(), [("domains".into(), keys)].into())].into();
-        let facts = StrategyFacts::new(Said { lists: Arc::new(lists), parameters: [("a".into(), "b".into())].into() });
+        let facts = StrategyFacts::new(said(lists, "b"));
         assert_eq!(facts.list_item("vip", "domains", Some("example.com")).as_deref(), Some(r#""gold \"1\"""#));
         assert_eq!(facts.list_item("vip", "domains", None).as_deref(), Some(r#"{"example.com":"gold \"1\""}"#));
         assert_eq!(facts.list_item("vip", "domains", Some("example.org")), None);
         assert_eq!(facts.list_item("vip", "people", None), None);
         assert_eq!(facts.parameter("a").as_deref(), Some("b"));
-        facts.set(Said { lists: Arc::default(), parameters: [("a".into(), "c".into())].into() });
+        facts.set(said(Lists::new(), "c"));
         assert_eq!(facts.parameter("a").as_deref(), Some("c"));
         assert_eq!(facts.list_item("vip", "domains", None), None);
     }

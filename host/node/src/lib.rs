@@ -16,6 +16,7 @@
 //! share is small: the pull scheduler (`pulling`), the directory of sessions, and counters.
 
 mod by_id;
+mod calendar;
 mod card;
 mod changes;
 mod clean_up;
@@ -44,7 +45,9 @@ mod shadow;
 mod shared;
 mod status;
 mod targets;
+mod written_targets;
 
+pub use calendar::{BusinessHours, Calendar, Hours, Opening, SpecialDay};
 pub use failures::HostError;
 pub use http::check_host as check_http_host;
 pub use moves::{Fate, MoveError, MoveProgress, Moving, Tried, can_go_on};

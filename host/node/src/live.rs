@@ -58,12 +58,13 @@ impl Node {
     /// strategies there are, stay as they were at the start.
     pub fn set_settings(&self, settings: &Settings) {
         let shared = self.shared();
-        let lists = Arc::new(settings.lists.clone());
+        let (lists, calendar) = (Arc::new(settings.lists.clone()), Arc::new(settings.calendar.clone()));
         let said = |name: &str| settings.strategies.iter().find(|strategy| strategy.name == name);
         // One that is not configured any more stays as it is.
         let strategies: Vec<_> = shared.settings.strategies.iter().map(|own| said(&own.name).unwrap_or(own)).collect();
         for (facts, strategy) in shared.facts.iter().zip(&strategies) {
-            facts.set(Said { lists: lists.clone(), parameters: strategy.parameters.clone() });
+            let parameters = strategy.parameters.clone();
+            facts.set(Said { lists: lists.clone(), calendar: calendar.clone(), parameters });
         }
         shared.live.send_replace(Arc::new(Live::of(settings)));
         let limits: Vec<usize> = strategies.iter().map(|strategy| strategy.max_sessions).collect();

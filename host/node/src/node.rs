@@ -383,8 +383,8 @@ fn sources(settings: &Settings) -> Result<Vec<Source>, StartError> {
 }
 
 fn facts(settings: &Settings) -> Vec<Arc<StrategyFacts>> {
-    let lists = Arc::new(settings.lists.clone());
-    let said = |parameters| Said { lists: lists.clone(), parameters };
+    let (lists, calendar) = (Arc::new(settings.lists.clone()), Arc::new(settings.calendar.clone()));
+    let said = |parameters| Said { lists: lists.clone(), calendar: calendar.clone(), parameters };
     let strategies = settings.strategies.iter();
     strategies.map(|strategy| Arc::new(StrategyFacts::new(said(strategy.parameters.clone())))).collect()
 }

@@ -23,13 +23,14 @@ use jackfield_protocol::v1::event::Message as Answer;
 use jackfield_protocol::v1::not_reclaimed::State;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{EventReclaimed, Interaction, InteractionState, NotReclaimed, RequestReclaim};
-use jackfield_strategy::contract::{self, Destination, Outcome, RouteRequest, Routed, TargetType};
+use jackfield_strategy::contract::{self, Destination, Outcome, RouteRequest, TargetType};
 use jackfield_strategy::{Request, SessionEvent};
 
 use crate::failures::HostError;
 use crate::link::LinkTask;
 use crate::requests::{Lasting, Purpose, Then, lasting, placed, request_key};
 use crate::sessions::Running;
+use crate::targets::routed;
 
 /// The pause before reclaiming is tried again that the server refused: its store cannot be read.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -323,10 +324,7 @@ fn queue_of(request: &Request) -> Option<Lasting> {
         return None;
     }
     let queue = route.targets.iter().find(|target| target.target_type == TargetType::InteractionQueue)?;
-    let outcome = Outcome::Routed(Routed {
-        target: queue.name.clone(),
-        destination: Destination::InteractionQueue(queue.name.clone()),
-        virtual_queue: route.virtual_queue.clone(),
-    });
+    let destination = Destination::InteractionQueue(queue.name.clone());
+    let outcome = routed(queue.name.clone(), destination, route.virtual_queue.clone());
     Some(placed(&route.interaction, &queue.name, outcome))
 }

@@ -198,6 +198,9 @@ impl LinkTask {
                 Ok(())
             }
             Request::Route(route) => self.route(session, request, route, asked_at),
+            Request::QueryRoute(submit) => {
+                Err(HostError::UnknownTarget.with(format!("request {submit} waits for nothing")))
+            }
             Request::CancelRoute(submit) => self.cancel_route(session, request, submit),
             Request::Deliver { interaction, to } => self.deliver_directly(session, request, interaction, to),
             Request::SendEvent { session: to, name, data } => self.send_event(session, request, &to, name, data),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jackfield_routing::SkillExpression;
 use jackfield_strategy::Request;
-use jackfield_strategy::contract::{self, Destination, Outcome, RouteRequest, Routed, TargetType};
+use jackfield_strategy::contract::{self, Destination, RouteRequest, TargetType};
 
 use crate::link::LinkTask;
 use crate::shared::count;
-use crate::targets::{Delivery, Kind, destination_name};
+use crate::targets::{Delivery, Kind, destination_name, routed};
 
 impl LinkTask {
     /// The request that had this interaction on its way to somebody when the link went down.
@@ -54,7 +54,7 @@ impl LinkTask {
         count(&self.shared.counters.delivered);
         self.release_from(&session, interaction);
         if let Some(running) = self.sessions.get_mut(&session) {
-            running.done(request, Outcome::Routed(Routed { target, destination, virtual_queue }));
+            running.done(request, routed(target, destination, virtual_queue));
         }
         true
     }

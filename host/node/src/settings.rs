@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jackfield_link::Endpoint;
 
+use crate::calendar::Calendar;
 use crate::pulling::Source;
 
 /// Everything one node needs to know.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub agents: Vec<AgentSettings>,
     /// Lists that strategies look up: list, item, key, value.
     pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// Business hours, special days and the time zone that strategies look up.
+    pub calendar: Calendar,
     /// Options of section `orchestration`, and our own.
     pub options: Options,
 }

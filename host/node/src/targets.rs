@@ -81,7 +81,7 @@ impl LinkTask {
         route: RouteRequest,
         asked_at: u64,
     ) -> Result<(), Failure> {
-        let RouteRequest { interaction, virtual_queue, priority, targets, timeout, deliver } = route;
+        let RouteRequest { interaction, virtual_queue, priority, targets, timeout, deliver, .. } = route;
         self.check_held(session, &interaction)?;
         let (media_type, since) = match self.sessions.get(session).and_then(|running| running.holds(&interaction)) {
             Some(held) if held.busy => {
@@ -154,11 +154,7 @@ impl LinkTask {
             }
         }
         let Some(queue) = queue else { return Ok(()) };
-        let routed = Outcome::Routed(Routed {
-            target: queue.clone(),
-            destination: Destination::InteractionQueue(queue.clone()),
-            virtual_queue,
-        });
+        let routed = routed(queue.clone(), Destination::InteractionQueue(queue.clone()), virtual_queue);
         if deliver {
             return self.place_in_queue(session, request, &interaction, &queue, routed);
         }
@@ -222,12 +218,8 @@ impl LinkTask {
                     if let Some(waiting) = self.forget_route(route)
                         && let Some(running) = self.sessions.get_mut(&waiting.session)
                     {
-                        let routed = Routed {
-                            target: target.name,
-                            destination: Destination::Agent(agent),
-                            virtual_queue: waiting.virtual_queue,
-                        };
-                        running.done(waiting.request, Outcome::Routed(routed));
+                        let routed = routed(target.name, Destination::Agent(agent), waiting.virtual_queue);
+                        running.done(waiting.request, routed);
                     }
                 }
                 Output::TimedOut(route) => {
@@ -353,7 +345,7 @@ impl LinkTask {
         };
         self.release_from(&session, &interaction);
         if let Some(running) = self.sessions.get_mut(&session) {
-            running.done(request, Outcome::Routed(Routed { target, destination, virtual_queue }));
+            running.done(request, routed(target, destination, virtual_queue));
         }
         self.settle(&session);
     }
@@ -519,6 +511,15 @@ impl LinkTask {
 /// What is left of a time-out in milliseconds that began at this wall-clock time, whatever the clock does.
 fn left(timeout: u64, asked_at: u64, now: u64) -> Duration {
     Duration::from_millis(timeout.saturating_sub(now.saturating_sub(asked_at)))
+}
+
+/// A wait, or a delivery, that has come to its end.
+pub(crate) fn routed(target: String, destination: Destination, virtual_queue: Option<String>) -> Outcome {
+    let agent = match &destination {
+        Destination::Agent(agent) => Some(agent.clone()),
+        _ => None,
+    };
+    Outcome::Routed(Routed { target, destination, virtual_queue, virtual_queue_id: None, agent, place: None })
 }
 
 pub(crate) fn destination_name(to: &Destination) -> String {

@@ -64,6 +64,12 @@ impl Threshold {
     }
 }
 
+impl fmt::Display for Threshold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}{}{}", self.statistic, self.comparison.sign(), self.value)
+    }
+}
+
 /// Why a text names no targets, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetTextError {
@@ -278,8 +284,8 @@ const KINDS: &str =
 
 impl fmt::Display for WrittenTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Threshold { statistic, comparison, value }) = &self.threshold {
-            write!(formatter, "{{{statistic}{}{value}}}", comparison.sign())?;
+        if let Some(threshold) = &self.threshold {
+            write!(formatter, "{{{threshold}}}")?;
         }
         if self.weight != 1 {
             write!(formatter, "[{}]", self.weight)?;

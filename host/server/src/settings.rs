@@ -143,6 +143,9 @@ pub struct Timers {
     /// How long pulls find nothing after a start with interactions in the store, so that routers which
     /// come back can reclaim first. Default 2 s, 0 to 60; 0 for no such pause.
     pub reclaim_window_at_start: Duration,
+    /// How long recent reporting events are kept after the last resumable client went. Default 10 min,
+    /// 0 to 1,440; 0 forgets them at once.
+    pub reporting_window: Duration,
 }
 
 /// Bounds of a server.
@@ -156,6 +159,11 @@ pub struct Limits {
     pub events_waiting: usize,
     /// Bytes of interaction bodies kept in memory; the others are read when pulled. Default 64 MiB.
     pub body_cache_bytes: usize,
+    /// Recent reporting events kept for clients that come back; never more than half of what may wait for
+    /// one client. Default 16,384; 0 keeps none.
+    pub reporting_events: usize,
+    /// Bytes of them. Default 16 MiB.
+    pub reporting_bytes: usize,
 }
 
 impl Settings {
@@ -199,12 +207,20 @@ impl Default for Timers {
             registration_timeout: Duration::from_secs(10),
             reclaim_window: Duration::from_secs(30),
             reclaim_window_at_start: Duration::from_secs(2),
+            reporting_window: Duration::from_secs(10 * MINUTE),
         }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { clients: 1_000, requests_in_flight: 4_096, events_waiting: 65_536, body_cache_bytes: 64 << 20 }
+        Limits {
+            clients: 1_000,
+            requests_in_flight: 4_096,
+            events_waiting: 65_536,
+            body_cache_bytes: 64 << 20,
+            reporting_events: 16_384,
+            reporting_bytes: 16 << 20,
+        }
     }
 }

@@ -9,9 +9,9 @@ use jackfield_link::{Client, LinkError};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
-    Answer3rdServer, ClientType, Event3rdServerRequest, KeyValueList, MediaCapacity, RequestAccept, RequestAgentLogin,
-    RequestReadyForMedia, RequestRegisterClient, RequestReject, RequestStartReporting, RequestStopProcessing,
-    RequestSubmit,
+    Answer3rdServer, ClientType, Event3rdServerRequest, EventAgentStates, KeyValueList, MediaCapacity,
+    ReportingPosition, RequestAccept, RequestAgentLogin, RequestReadyForMedia, RequestRegisterClient, RequestReject,
+    RequestStartReporting, RequestStopProcessing, RequestSubmit,
 };
 use tokio::sync::mpsc;
 
@@ -224,21 +224,38 @@ async fn serve(seat: &Seat, client: &Client, made: &Made, request: &Event3rdServ
     }
 }
 
-/// Looks on, and sees that reporting keeps its order: it counts the events of each connection.
+/// Looks on, and sees that reporting keeps its order, and that over one life of a server nothing is missing that it
+/// does not call missing: it goes on after the event it heard last.
 pub(crate) async fn auditor(seat: Seat) {
+    let mut last = ReportingPosition::default();
     loop {
         let (client, mut events) = seat.connect(ClientType::ReportingEngine).await;
-        let start = RequestStartReporting { interactions: true, agents: true, queues: Vec::new() };
-        let begun = ask(&client, Ask::StartReporting(start), "").await;
-        let mut last = 0;
-        while begun.is_ok()
-            && let Some(event) = events.recv().await
+        let resume_after = (!last.stream_id.is_empty()).then(|| last.clone());
+        let start = RequestStartReporting {
+            interactions: true,
+            agents: true,
+            resumable: true,
+            resume_after,
+            ..Default::default()
+        };
+        if let Ok(Event::AgentStates(EventAgentStates { position: Some(position), gap, .. })) =
+            ask(&client, Ask::StartReporting(start), "").await
         {
-            let Event::Reporting(event) = event else { continue };
-            if event.sequence != last + 1 {
-                seat.weather.ledger().wrong(format!("reporting event {} follows on {last}", event.sequence));
+            let is_the_same = position.stream_id == last.stream_id;
+            let goes_on_after = gap.map_or(last.sequence, |gap| gap.to);
+            if is_the_same && (position.sequence != goes_on_after || gap.is_some_and(|gap| gap.from <= last.sequence)) {
+                let wrong = format!("reporting goes on after {position:?} with the gap {gap:?}; {last:?} was heard");
+                seat.weather.ledger().wrong(wrong);
             }
-            last = event.sequence;
+            last = position;
+            while let Some(event) = events.recv().await {
+                let Event::Reporting(event) = event else { continue };
+                if event.previous != last.sequence || event.sequence != last.sequence + 1 {
+                    let (sequence, heard) = (event.sequence, last.sequence);
+                    seat.weather.ledger().wrong(format!("reporting event {sequence} follows on {heard}"));
+                }
+                last.sequence = event.sequence;
+            }
         }
         client.close();
         seat.weather.sleep(AGAIN_AFTER).await;

@@ -149,6 +149,7 @@ impl NodePlace {
             strategies: strategies.collect(),
             agents: agents.collect(),
             lists: BTreeMap::new(),
+            calendar: Default::default(),
             options: Options {
                 link_down_timeout: options.link_down_timeout,
                 cleanup_takeover_timeout: TAKE_OVER,

@@ -14,7 +14,7 @@ use crate::plugin::{Capability, Plugin};
 use crate::policy::Policy;
 use crate::record::{Checkpoint, Clock, History, Input, Lookup, Question, TimerChange, Turn};
 use crate::replay::{Difference, Replay, Step};
-use crate::request::Request;
+use crate::request::{Request, text_bytes};
 use crate::session::{Facts, Shared};
 use crate::standing::Standing;
 use crate::state::{Ending, past};
@@ -209,8 +209,7 @@ impl Active {
         }
         let answer = match (&self.replay, &question) {
             (Some(replay), question) => replay.look_up(question).map_err(diverged)?,
-            (None, Question::ListItem { name, item, key }) => self.facts.list_item(name, item, key.as_deref()),
-            (None, Question::Parameter(name)) => self.facts.parameter(name),
+            (None, question) => question.answer(&*self.facts, self.turn.clock.wall_ms()),
         };
         self.charge(question.bytes() + answer.as_ref().map_or(0, String::len))?;
         self.turn.lookups.push(Lookup { question, answer: answer.clone() });
@@ -432,10 +431,33 @@ impl Question {
     fn bytes(&self) -> usize {
         size_of::<Lookup>()
             + match self {
-                Question::ListItem { name, item, key } => name.len() + item.len() + key.as_ref().map_or(0, String::len),
-                Question::Parameter(name) => name.len(),
+                Question::ListItem { name, item, key } => name.len() + item.len() + text_bytes(key),
+                Question::Statistic { object, name } => object.len() + name.len(),
+                Question::IsSpecialDay { table, day, zone } => table.len() + text_bytes(day) + text_bytes(zone),
+                Question::LocalTime(zone) => text_bytes(zone),
+                Question::Parameter(text) | Question::IsOpen(text) | Question::Targets(text) => text.len(),
             }
     }
+
+    /// From the facts, as it is recorded.
+    fn answer(&self, facts: &dyn Facts, at: u64) -> Option<String> {
+        match self {
+            Question::ListItem { name, item, key } => facts.list_item(name, item, key.as_deref()),
+            Question::Parameter(name) => facts.parameter(name),
+            Question::Statistic { object, name } => facts.statistic(object, name).map(json),
+            Question::LocalTime(zone) => facts.local_time(zone.as_deref(), at).map(json),
+            Question::IsOpen(hours) => facts.is_open(hours, at).map(json),
+            Question::IsSpecialDay { table, day, zone } => {
+                facts.is_special_day(table, day.as_deref(), zone.as_deref(), at).map(json)
+            }
+            Question::Targets(text) => Some(json(facts.read_targets(text))),
+        }
+    }
+}
+
+fn json(answer: impl serde::Serialize) -> String {
+    // Numbers, truths, and records with names: writing them does not fail.
+    serde_json::to_string(&answer).unwrap_or_default()
 }
 
 fn diverged(difference: Difference) -> Ending {

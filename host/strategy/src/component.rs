@@ -19,7 +19,7 @@ const TEXT_BYTES: usize = 4 << 20;
 /// How Wasm files begin.
 const MAGIC: &[u8] = b"\0asm";
 /// Bytes before the first section.
-const HEADER: usize = 8;
+pub(crate) const HEADER: usize = 8;
 
 /// What the beginning of a file says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

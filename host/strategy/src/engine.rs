@@ -16,6 +16,7 @@ use crate::alarms::{Alarms, Runtimes};
 use crate::cache::Cache;
 use crate::capacity;
 use crate::code_cache::CodeCache;
+use crate::codes::Codes;
 use crate::compile::Compiler;
 use crate::contract::VERSIONS;
 use crate::long_turn;
@@ -50,6 +51,7 @@ struct Inner {
     describing: Semaphore,
     compiler: Compiler,
     code_cache: Option<Arc<CodeCache>>,
+    codes: Codes,
     long_turns: long_turn::Lane,
 }
 
@@ -105,6 +107,7 @@ impl Engine {
                 describing: Semaphore::new(DESCRIBING),
                 compiler: Compiler::start()?,
                 code_cache,
+                codes: Codes::default(),
                 long_turns,
             }),
         })
@@ -177,6 +180,10 @@ impl Engine {
 
     pub(crate) fn code_cache(&self) -> Option<&Arc<CodeCache>> {
         self.inner.code_cache.as_ref()
+    }
+
+    pub(crate) fn codes(&self) -> &Codes {
+        &self.inner.codes
     }
 
     pub(crate) fn long_turns(&self) -> &Handle {

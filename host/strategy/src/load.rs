@@ -4,6 +4,7 @@
 //! Nothing a file holds can do harm here: what is not a component of this contract is refused with
 //! what is wrong with it, and `describe` runs under the limits of a session.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -15,11 +16,13 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::code_cache::InUse;
+use crate::codes::Code;
 use crate::component::{self, Kind};
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, Misfit, PACKAGE, StrategyPre, mismatch};
 use crate::end::EndReason;
 use crate::engine::Engine;
+use crate::files::{self, Files};
 use crate::host::wasi;
 use crate::plugin::{Capability, Inner, Plugin};
 use crate::policy::Policy;
@@ -84,6 +87,14 @@ impl LoadError {
     }
 }
 
+/// A plugin's bytes, taken apart.
+struct Parts {
+    digest: String,
+    code: Arc<[u8]>,
+    code_digest: String,
+    files: Files,
+}
+
 /// What can be linked.
 struct Compiled {
     component: Component,
@@ -114,44 +125,77 @@ impl Engine {
     pub async fn load_bytes(&self, origin: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let kind = component::kind_of(origin, bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
-        let (digest, found) = self.look_up(origin, &bytes).await?;
-        let compiled = match found {
-            Some(compiled) => compiled,
-            None => self.compile(origin, &bytes, &digest, kind).await?,
-        };
-        let component = self.link(origin, &compiled.component)?;
-        let ty = compiled.component.component_type();
+        let parts = self.take_apart(origin, &bytes).await?;
+        let (code, compile_time) = self.code(origin, &parts, kind).await?;
+        let ty = code.component.component_type();
         let imports = ty.imports(self.wasm()).map(|(import, _)| import.to_owned()).collect();
-        let manifest = self.describe(origin, &component).await?;
+        let manifest = self.describe(origin, &code.linked, parts.files.clone()).await?;
         let capabilities =
             check_manifest(&manifest).map_err(|reason| LoadError::Manifest { origin: origin.into(), reason })?;
         let policy = self.policies().of(&manifest.name).clone();
-        self.check_policy(origin, &manifest, &compiled.component, &policy)?;
+        self.check_policy(origin, &manifest, &code.component, &policy)?;
         Ok(Plugin::new(Inner {
             manifest,
-            digest,
+            digest: parts.digest,
             origin: origin.into(),
             bytes,
             imports,
             capabilities,
-            component,
+            code,
+            files: parts.files,
             policy: RwLock::new(Arc::new(policy)),
-            compile_time: compiled.took,
-            _kept: compiled.kept,
+            compile_time,
             conduct: Conduct::default(),
         }))
     }
 
-    /// Its digest, and what the cache has of it: that was checked when it was compiled.
-    async fn look_up(&self, origin: &str, bytes: &Arc<[u8]>) -> Result<(String, Option<Compiled>), LoadError> {
+    /// What is compiled of it and what it carries, with their digests.
+    async fn take_apart(&self, origin: &str, bytes: &Arc<[u8]>) -> Result<Parts, LoadError> {
         let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
         let place = self.compiler().place_to_look().await.map_err(failed)?;
-        let (engine, cache, bytes) = (self.wasm().clone(), self.code_cache().cloned(), Arc::clone(bytes));
-        let look = move || {
+        let bytes = Arc::clone(bytes);
+        let take_apart = move || {
             let _place = place;
             let digest = digest_of(&bytes);
+            let (code, files) = files::split(&bytes);
+            let (code, code_digest) = match code {
+                Cow::Borrowed(_) => (Arc::clone(&bytes), digest.clone()),
+                Cow::Owned(code) => {
+                    let code_digest = digest_of(&code);
+                    (code.into(), code_digest)
+                }
+            };
+            Parts { digest, code, code_digest, files }
+        };
+        tokio::task::spawn_blocking(take_apart).await.map_err(|error| failed(error.to_string()))
+    }
+
+    /// Its code: that of another plugin, what the cache has, or compiled, and how long that took.
+    async fn code(&self, origin: &str, parts: &Parts, kind: Kind) -> Result<(Arc<Code>, Option<Duration>), LoadError> {
+        let place = self.codes().place(&parts.code_digest);
+        let mut place = place.lock().await;
+        if let Some(code) = place.upgrade() {
+            return Ok((code, None));
+        }
+        let compiled = match self.look_up(origin, &parts.code_digest).await? {
+            Some(compiled) => compiled,
+            None => self.compile(origin, &parts.code, &parts.code_digest, kind).await?,
+        };
+        let linked = self.link(origin, &compiled.component)?;
+        let code = Arc::new(Code { component: compiled.component, linked, _kept: compiled.kept });
+        *place = Arc::downgrade(&code);
+        Ok((code, compiled.took))
+    }
+
+    /// What the cache has of this code: it was checked when it was compiled.
+    async fn look_up(&self, origin: &str, digest: &str) -> Result<Option<Compiled>, LoadError> {
+        let failed = |reason: String| LoadError::Compile { origin: origin.into(), reason };
+        let place = self.compiler().place_to_look().await.map_err(failed)?;
+        let (engine, cache, digest) = (self.wasm().clone(), self.code_cache().cloned(), digest.to_owned());
+        let look = move || {
+            let _place = place;
             let found = cache.and_then(|cache| cache.get(&engine, &digest));
-            (digest, found.map(|(component, kept)| Compiled { component, took: None, kept: Some(kept) }))
+            found.map(|(component, kept)| Compiled { component, took: None, kept: Some(kept) })
         };
         tokio::task::spawn_blocking(look).await.map_err(|error| failed(error.to_string()))
     }
@@ -232,11 +276,16 @@ impl Engine {
     }
 
     /// Asks it who it is, in an instance of its own.
-    async fn describe(&self, origin: &str, component: &StrategyPre<State>) -> Result<Manifest, LoadError> {
+    async fn describe(
+        &self,
+        origin: &str,
+        component: &StrategyPre<State>,
+        files: Files,
+    ) -> Result<Manifest, LoadError> {
         let failed = |reason| LoadError::Describe { origin: origin.into(), reason };
         let _place = self.describing().acquire().await.map_err(|error| failed(EndReason::Killed(error.to_string())))?;
         let shared = Arc::new(Shared::new("describe".into(), 0));
-        let mut store = self.store(State::of_description(self, origin, Arc::clone(&shared)));
+        let mut store = self.store(State::of_description(self, origin, files, Arc::clone(&shared)));
         let described = metered(Arc::clone(&shared), async {
             let strategy = component.instantiate_async(&mut store).await?;
             strategy.call_describe(&mut store).await

@@ -11,7 +11,7 @@ use crate::journal::{Journal, Recording};
 use crate::plugin::Plugin;
 use crate::record::{History, Turn};
 use crate::replay::{Difference, Step};
-use crate::session::{Facts, Shared, metered, run_strategy};
+use crate::session::{NoFacts, Shared, metered, run_strategy};
 use crate::state::Ending;
 
 /// What is looked at.
@@ -52,7 +52,7 @@ impl Engine {
         let shared = Arc::new(Shared::new(session.into(), 0));
         let run = Run {
             plugin,
-            facts: Arc::new(Nothing),
+            facts: Arc::new(NoFacts),
             journal: Arc::new(Nothing),
             session_clock: SessionClock::start(history.origin.started_at),
             look: Some(failed),
@@ -67,18 +67,8 @@ impl Engine {
     }
 }
 
-/// Somebody who looks has no facts but those recorded, and records nothing.
+/// Somebody who looks records nothing.
 struct Nothing;
-
-impl Facts for Nothing {
-    fn list_item(&self, _list: &str, _item: &str, _key: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn parameter(&self, _name: &str) -> Option<String> {
-        None
-    }
-}
 
 impl Journal for Nothing {
     fn record(&self, _turn: Turn) -> Recording<'_, ()> {

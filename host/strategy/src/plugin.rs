@@ -3,9 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::code_cache::InUse;
+use crate::codes::Code;
 use crate::conduct::Conduct;
 use crate::contract::{Manifest, StrategyPre, mismatch};
+use crate::files::Files;
 use crate::policy::{Policies, Policy};
 use crate::state::State;
 
@@ -23,12 +24,11 @@ pub(crate) struct Inner {
     pub bytes: Arc<[u8]>,
     pub imports: Vec<String>,
     pub capabilities: Vec<Capability>,
-    pub component: StrategyPre<State>,
+    pub code: Arc<Code>,
+    pub files: Files,
     pub policy: RwLock<Arc<Policy>>,
-    /// None: its code came out of the cache.
+    /// None: its code was compiled already.
     pub compile_time: Option<Duration>,
-    /// Its code stays in the cache meanwhile.
-    pub _kept: Option<InUse>,
     /// How its sessions have behaved lately.
     pub conduct: Conduct,
 }
@@ -111,7 +111,7 @@ impl Plugin {
         self.imports().iter().find_map(|import| mismatch::interface_of(import)).map(|(_, version)| version)
     }
 
-    /// How long it took to compile; none: its code came out of the cache.
+    /// How long it took to compile; none: its code came out of the cache, or another plugin has the same.
     pub fn compile_time(&self) -> Option<Duration> {
         self.inner.compile_time
     }
@@ -144,8 +144,13 @@ impl Plugin {
         &self.inner.conduct
     }
 
+    /// What it carries beside its code.
+    pub(crate) fn files(&self) -> &Files {
+        &self.inner.files
+    }
+
     pub(crate) fn component(&self) -> &StrategyPre<State> {
-        &self.inner.component
+        &self.inner.code.linked
     }
 }
 

@@ -113,7 +113,7 @@ impl Clock {
 pub struct Lookup {
     /// What was asked.
     pub question: Question,
-    /// JSON text or a parameter's text; none: there is no such thing.
+    /// A parameter's text, and JSON for everything else; none: there is no such thing.
     pub answer: Option<String>,
 }
 
@@ -125,6 +125,16 @@ pub enum Question {
     ListItem { name: String, item: String, key: Option<String> },
     /// `facts.parameter`
     Parameter(String),
+    /// `facts.statistic`
+    Statistic { object: String, name: String },
+    /// `facts.local-time`, of a zone
+    LocalTime(Option<String>),
+    /// `facts.is-open`, by these business hours
+    IsOpen(String),
+    /// `facts.is-special-day`
+    IsSpecialDay { table: String, day: Option<String>, zone: Option<String> },
+    /// `routing.read-targets`, of a text
+    Targets(String),
 }
 
 /// A change to the session's timers.

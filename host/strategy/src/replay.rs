@@ -191,6 +191,14 @@ impl fmt::Display for Question {
             Question::ListItem { name, item, key: Some(key) } => write!(formatter, "look up {name}/{item}/{key}"),
             Question::ListItem { name, item, key: None } => write!(formatter, "look up {name}/{item}"),
             Question::Parameter(name) => write!(formatter, "look up parameter {name}"),
+            Question::Statistic { object, name } => write!(formatter, "look up {name} of {object}"),
+            Question::LocalTime(Some(zone)) => write!(formatter, "look up the time in {zone}"),
+            Question::LocalTime(None) => write!(formatter, "look up the time here"),
+            Question::IsOpen(hours) => write!(formatter, "look up whether {hours} is open"),
+            Question::IsSpecialDay { table, day, zone: _ } => {
+                write!(formatter, "look up whether today is {} of {table}", day.as_deref().unwrap_or("any day"))
+            }
+            Question::Targets(text) => write!(formatter, "read the targets {text}"),
         }
     }
 }

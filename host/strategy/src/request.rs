@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    Destination, HttpHeader, HttpRequest, InteractionId, KvPair, KvValue, Message, RequestId, RouteRequest,
+    Destination, HttpHeader, HttpRequest, InteractionId, KvPair, KvValue, Message, RequestId, RouteRequest, Target,
 };
 
 /// What a strategy can ask for. Its outcome comes back as
@@ -41,6 +41,8 @@ pub enum Request {
     Route(RouteRequest),
     /// `routing.cancel`, of that `submit`
     CancelRoute(RequestId),
+    /// `routing.query`, of that `submit`
+    QueryRoute(RequestId),
     /// `routing.deliver`
     Deliver { interaction: InteractionId, to: Destination },
     /// `virtual-queues.attach`: append `added`, ids included, to the user data.
@@ -75,9 +77,11 @@ impl Request {
             Request::Route(route) => {
                 route.interaction.len()
                     + text_bytes(&route.virtual_queue)
-                    + route.targets.iter().map(|target| size_of_val(target) + target.name.len()).sum::<usize>()
+                    + targets_bytes(&route.targets)
+                    + route.choice.as_ref().map_or(0, |choice| text_bytes(&choice.statistic))
+                    + route.relaxation.iter().flatten().map(|step| targets_bytes(&step.targets)).sum::<usize>()
             }
-            Request::CancelRoute(_) => 0,
+            Request::CancelRoute(_) | Request::QueryRoute(_) => 0,
             Request::Deliver { interaction, to } => {
                 interaction.len()
                     + match to {
@@ -100,8 +104,15 @@ impl Request {
     }
 }
 
-fn text_bytes(text: &Option<String>) -> usize {
+pub(crate) fn text_bytes(text: &Option<String>) -> usize {
     text.as_ref().map_or(0, String::len)
+}
+
+fn targets_bytes(targets: &[Target]) -> usize {
+    let heap = |target: &Target| {
+        target.name.len() + text_bytes(&target.group) + text_bytes(&target.workbin) + text_bytes(&target.threshold)
+    };
+    targets.iter().map(|target| size_of_val(target) + heap(target)).sum()
 }
 
 fn pairs_bytes(pairs: &[KvPair]) -> usize {
@@ -154,6 +165,7 @@ impl fmt::Display for Request {
                 write!(formatter, "route {} to {}", route.interaction, targets.join(" or "))
             }
             Request::CancelRoute(request) => write!(formatter, "cancel-route of request {request}"),
+            Request::QueryRoute(request) => write!(formatter, "query-route of request {request}"),
             Request::Deliver { interaction, to } => match to {
                 Destination::Agent(name) => write!(formatter, "deliver {interaction} to agent {name}"),
                 Destination::Place(name) => write!(formatter, "deliver {interaction} to place {name}"),

@@ -21,7 +21,7 @@ use wasmtime::Store;
 use crate::active::Run;
 use crate::alarms::{Alarm, Alarms};
 use crate::clock::SessionClock;
-use crate::contract::{Failure, Interaction, InteractionId, Outcome, RequestId};
+use crate::contract::{CalendarTime, Failure, Interaction, InteractionId, Outcome, RequestId, Target, TextError};
 use crate::end::{EndReason, SessionEnd};
 use crate::engine::Engine;
 use crate::inbox::Inbox;
@@ -70,6 +70,54 @@ pub trait Facts: Send + Sync {
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String>;
     /// A parameter from the strategy's configuration.
     fn parameter(&self, name: &str) -> Option<String>;
+    /// A statistic of an object, written as a target is, or of a virtual queue.
+    fn statistic(&self, object: &str, name: &str) -> Option<i64>;
+    /// What clocks on the wall show in a zone, or in that of the site, at this time (in milliseconds since
+    /// 1970-01-01T00:00:00Z).
+    fn local_time(&self, zone: Option<&str>, at: u64) -> Option<CalendarTime>;
+    /// Whether it is open by these business hours at this time.
+    fn is_open(&self, hours: &str, at: u64) -> Option<bool>;
+    /// Whether it is this special day of the table, or any, at this time.
+    fn is_special_day(&self, table: &str, day: Option<&str>, zone: Option<&str>, at: u64) -> Option<bool>;
+    /// Targets as they are written in the field.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError>;
+}
+
+/// Nothing is configured, and nothing known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn list_item(&self, _list: &str, _item: &str, _key: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn parameter(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn statistic(&self, _object: &str, _name: &str) -> Option<i64> {
+        None
+    }
+
+    fn local_time(&self, _zone: Option<&str>, _at: u64) -> Option<CalendarTime> {
+        None
+    }
+
+    fn is_open(&self, _hours: &str, _at: u64) -> Option<bool> {
+        None
+    }
+
+    fn is_special_day(&self, _table: &str, _day: Option<&str>, _zone: Option<&str>, _at: u64) -> Option<bool> {
+        None
+    }
+
+    fn read_targets(&self, _text: &str) -> Result<Vec<Target>, TextError> {
+        Ok(Vec::new())
+    }
 }
 
 /// What can happen to a session from outside. Timers are its own affair.

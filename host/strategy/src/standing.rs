@@ -307,6 +307,7 @@ impl Standing {
             | Request::SendMessage { .. }
             | Request::CallService { .. }
             | Request::CancelRoute(_)
+            | Request::QueryRoute(_)
             | Request::SendEvent { .. }
             | Request::Fetch(_) => {}
         }

@@ -11,6 +11,7 @@ use wasmtime::{ResourceLimiter, Trap, UpdateDeadline, WasmBacktrace};
 use crate::active::{Active, Run};
 use crate::end::{EndReason, Limit};
 use crate::engine::Engine;
+use crate::files::Files;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::random::Random;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     session: Option<Box<Active>>,
     /// This turn has been counted as one that takes long.
     took_long: bool,
+    files: Files,
     pub output: Output,
     pub clock: Clock,
     pub random: Random,
@@ -64,6 +66,7 @@ impl State {
         if run.look.is_some() {
             output.keep();
         }
+        let files = run.plugin.files().clone();
         let since = history.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.turn);
         let random = Random::new(history.origin.seed, since);
         let session = Active::new(engine, run, history, Arc::clone(&shared));
@@ -76,6 +79,7 @@ impl State {
             session: Some(Box::new(session)),
             shared,
             took_long: false,
+            files,
             output,
             random,
         }
@@ -83,7 +87,7 @@ impl State {
 
     /// For `describe`, which has no session, and by which the plugin is only found out: everybody's policy
     /// limits it.
-    pub fn of_description(engine: &Engine, origin: &str, shared: Arc<Shared>) -> State {
+    pub fn of_description(engine: &Engine, origin: &str, files: Files, shared: Arc<Shared>) -> State {
         let policy = Arc::new(engine.policies().default.clone());
         State {
             settings: Arc::clone(engine.settings()),
@@ -92,18 +96,24 @@ impl State {
             shared,
             session: None,
             took_long: false,
+            files,
             clock: Clock::default(),
             random: Random::new(rand::random(), 0),
         }
+    }
+
+    /// What the plugin carries.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// What only a session has.
     pub fn session(&mut self) -> wasmtime::Result<&mut Active> {
         match &mut self.session {
             Some(session) => Ok(session),
-            None => {
-                Err(wasmtime::Error::msg("`describe` may not call the imports of the contract: there is no session"))
-            }
+            None => Err(wasmtime::Error::msg(
+                "`describe` may not call the imports of the contract, except `files`: there is no session",
+            )),
         }
     }
 

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn cargo_says_where_things_are_and_which_tests_there_are() {
         let workspace = Workspace::find().unwrap();
-        assert!(workspace.root.join("wit/since-0.2.0/strategy.wit").is_file());
+        assert!(workspace.root.join("wit/since-0.3.0/strategy.wit").is_file());
         assert!(workspace.integration_tests["jackfield-sdk"].contains(&"session".to_owned()));
         assert!(workspace.integration_tests.contains_key("jackfield"));
     }

@@ -4,6 +4,7 @@ use crate::bindings::jackfield::strategy::{
     events, facts, http, interactions, messages, routing, session, timers, virtual_queues,
 };
 use crate::interaction::{Destination, Event, Interaction, InteractionId, KvPair, RequestId};
+use crate::route::{CalendarTime, Target, TextError};
 
 /// A request of a session; each ends in one `request-done` or `request-failed`.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub enum Request {
     Route(routing::RouteRequest),
     /// `routing.cancel`.
     CancelRoute(RequestId),
+    /// `routing.query`.
+    QueryRoute(RequestId),
     /// `routing.deliver`.
     Deliver { interaction: InteractionId, to: Destination },
     /// `virtual-queues.attach`.
@@ -64,6 +67,16 @@ pub trait Host {
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String>;
     /// `facts.parameter`.
     fn parameter(&self, name: &str) -> Option<String>;
+    /// `facts.statistic`.
+    fn statistic(&self, object: &str, name: &str) -> Option<i64>;
+    /// `facts.local-time`.
+    fn local_time(&self, zone: Option<&str>) -> Option<CalendarTime>;
+    /// `facts.is-open`.
+    fn is_open(&self, hours: &str) -> Option<bool>;
+    /// `facts.is-special-day`.
+    fn is_special_day(&self, table: &str, day: Option<&str>, zone: Option<&str>) -> Option<bool>;
+    /// `routing.read-targets`.
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError>;
     /// The session's id.
     fn session_id(&self) -> String;
     /// What the session was started with.
@@ -100,6 +113,7 @@ impl Host for Component {
             }
             Request::Route(route) => routing::submit(&route),
             Request::CancelRoute(request) => routing::cancel(request),
+            Request::QueryRoute(request) => routing::query(request),
             Request::Deliver { interaction, to } => routing::deliver(&interaction, &to),
             Request::AttachVirtualQueue { interaction, virtual_queue, data } => {
                 virtual_queues::attach(&interaction, &virtual_queue, &data)
@@ -131,6 +145,26 @@ impl Host for Component {
 
     fn parameter(&self, name: &str) -> Option<String> {
         facts::parameter(name)
+    }
+
+    fn statistic(&self, object: &str, name: &str) -> Option<i64> {
+        facts::statistic(object, name)
+    }
+
+    fn local_time(&self, zone: Option<&str>) -> Option<CalendarTime> {
+        facts::local_time(zone)
+    }
+
+    fn is_open(&self, hours: &str) -> Option<bool> {
+        facts::is_open(hours)
+    }
+
+    fn is_special_day(&self, table: &str, day: Option<&str>, zone: Option<&str>) -> Option<bool> {
+        facts::is_special_day(table, day, zone)
+    }
+
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {
+        routing::read_targets(text)
     }
 
     fn session_id(&self) -> String {

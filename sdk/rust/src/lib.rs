@@ -1,6 +1,6 @@
 //! Write routing strategies for jackfield in Rust.
 //!
-//! A strategy is a component with the world `strategy` of `wit/since-0.2.0/strategy.wit`. The contract is all
+//! A strategy is a component with the world `strategy` of `wit/since-0.3.0/strategy.wit`. The contract is all
 //! requests and events: a request returns an id at once, its outcome comes later from the one place
 //! to wait. This crate puts two styles over it, which share the [`Session`] and all it can do.
 //!
@@ -146,11 +146,11 @@ pub use service::ServiceCall;
 pub use session::{EVENTS_KEPT, Session, hours, minutes, secs};
 pub use time::timestamp;
 
-/// The contract as generated from `wit/since-0.2.0/strategy.wit`, for what this crate does not wrap.
+/// The contract as generated from `wit/since-0.3.0/strategy.wit`, for what this crate does not wrap.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit/since-0.2.0",
+        path: "../../wit/since-0.3.0",
         world: "strategy",
         pub_export_macro: true,
         default_bindings_module: "jackfield_sdk::bindings",

@@ -7,11 +7,16 @@ use crate::interaction::{InteractionId, RequestId, Routed};
 use crate::session::{Session, milliseconds};
 use crate::{Error, Request};
 
-pub use crate::bindings::jackfield::strategy::routing::{RouteRequest, Target, TargetType};
+pub use crate::bindings::jackfield::strategy::events::Waiting;
+pub use crate::bindings::jackfield::strategy::facts::CalendarTime;
+pub use crate::bindings::jackfield::strategy::routing::{
+    Aging, Choice, Order, RouteRequest, Step, Target, TargetType, TextError,
+};
 
 impl Target {
     fn of(target_type: TargetType, name: &str) -> Target {
-        Target { target_type, name: name.to_owned() }
+        let name = name.to_owned();
+        Target { target_type, name, group: None, workbin: None, threshold: None, weight: None }
     }
 
     /// An agent by employee id.
@@ -43,6 +48,30 @@ impl Target {
     pub fn queue(name: &str) -> Target {
         Target::of(TargetType::InteractionQueue, name)
     }
+
+    /// Of a skill expression: only agents of this group.
+    pub fn of_group(mut self, group: &str) -> Target {
+        self.group = Some(group.to_owned());
+        self
+    }
+
+    /// Its workbin of this name, rather than its desktop.
+    pub fn workbin(mut self, name: &str) -> Target {
+        self.workbin = Some(name.to_owned());
+        self
+    }
+
+    /// Only while this holds of its statistic, such as `StatCallsInQueue<10`.
+    pub fn only_while(mut self, threshold: &str) -> Target {
+        self.threshold = Some(threshold.to_owned());
+        self
+    }
+
+    /// How much it counts among the others, in [`Route::by_weight`].
+    pub fn weight(mut self, weight: u32) -> Target {
+        self.weight = Some(weight);
+        self
+    }
 }
 
 /// A route request being put together; made by [`Session::route`], ended by [`send`](Route::send).
@@ -61,6 +90,10 @@ impl<'session> Route<'session> {
             targets: Vec::new(),
             timeout: None,
             deliver: true,
+            choice: None,
+            aging: None,
+            relaxation: None,
+            clear_on_timeout: None,
         };
         Route { session, request }
     }
@@ -85,6 +118,45 @@ impl<'session> Route<'session> {
     /// How long to look for somebody before [`Error::Timeout`]. For ever when not said.
     pub fn within(mut self, timeout: Duration) -> Self {
         self.request.timeout = Some(milliseconds(timeout));
+        self
+    }
+
+    /// After this long, counted from the beginning, these take the place of the targets before.
+    pub fn after(mut self, time: Duration, targets: impl IntoIterator<Item = Target>) -> Self {
+        let step = Step { after: milliseconds(time), targets: targets.into_iter().collect() };
+        self.request.relaxation.get_or_insert_default().push(step);
+        self
+    }
+
+    /// Each time so long has passed its priority grows by so much, until it is `at_most`.
+    pub fn aging(mut self, every: Duration, by: u32, at_most: i32) -> Self {
+        self.request.aging = Some(Aging { every: milliseconds(every), by, at_most });
+        self
+    }
+
+    /// Of those that fit the one with the smallest value of a statistic, such as `StatAgentOccupancy`.
+    pub fn smallest(self, statistic: &str) -> Self {
+        self.choose(Order::Min, Some(statistic))
+    }
+
+    /// Of those that fit the one with the largest value of a statistic, such as `StatTimeInReadyState`.
+    pub fn largest(self, statistic: &str) -> Self {
+        self.choose(Order::Max, Some(statistic))
+    }
+
+    /// Targets share by their weights.
+    pub fn by_weight(self) -> Self {
+        self.choose(Order::Percentage, None)
+    }
+
+    fn choose(mut self, order: Order, statistic: Option<&str>) -> Self {
+        self.request.choice = Some(Choice { order, statistic: statistic.map(str::to_owned) });
+        self
+    }
+
+    /// When the time is over, its targets stay with the interaction: its next `route` waits for them too.
+    pub fn keep_targets(mut self) -> Self {
+        self.request.clear_on_timeout = Some(false);
         self
     }
 

@@ -16,7 +16,7 @@ use crate::interaction::{
     Destination, Event, Interaction, InteractionEvent, InteractionId, KvPair, Outcome, RequestDoneEvent,
     RequestFailedEvent, RequestId, Routed, pairs,
 };
-use crate::route::{Route, RouteRequest};
+use crate::route::{CalendarTime, Route, RouteRequest, Target, TextError, Waiting};
 use crate::{Error, Message, ServiceCall, json};
 
 /// Events kept for [`Session::next_event`] at the most. Beyond it the oldest is dropped, with a
@@ -385,6 +385,50 @@ impl Session {
     /// All keys of an item of a configured list, as a JSON object.
     pub fn list_item(&self, list: &str, item: &str) -> Option<String> {
         self.host.list_item(list, item, None)
+    }
+
+    /// A statistic of an agent, a group (`Billing@.GA`) or a virtual queue, such as `StatAgentsReady`. None: there is no
+    /// such object or statistic, or nothing to tell it from.
+    pub fn statistic(&self, object: &str, name: &str) -> Option<i64> {
+        self.host.statistic(object, name)
+    }
+
+    /// What clocks on the wall show in a time zone, such as `Europe/Vienna`; in that of the site when none.
+    pub fn local_time(&self, zone: Option<&str>) -> Option<CalendarTime> {
+        self.host.local_time(zone)
+    }
+
+    /// Whether it is open now by these business hours; true where none of this name are configured, which is logged.
+    pub fn is_open(&self, hours: &str) -> bool {
+        self.host.is_open(hours).unwrap_or_else(|| {
+            crate::warn!("there are no business hours {hours:?}: taken as open");
+            true
+        })
+    }
+
+    /// Whether today is this day of the table of special days, or any of them. None: there is no such table or day.
+    pub fn is_special_day(&self, table: &str, day: Option<&str>) -> Option<bool> {
+        self.host.is_special_day(table, day, None)
+    }
+
+    /// Targets as they are written in the field: `{threshold}[weight]name@statserver.type`, with commas between.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {
+        self.host.read_targets(text)
+    }
+
+    /// How a route that was submitted, and waits, stands.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it waits no more.
+    pub fn query_route(&mut self, route: RequestId) -> Result<Waiting, Error> {
+        let request = self.request(Request::QueryRoute(route));
+        match self.outcome(request, None, |_| ())? {
+            Outcome::Waiting(waiting) => Ok(waiting),
+            other => Err(unexpected("asking about a route", &other)),
+        }
     }
 
     /// A parameter of the strategy, from its configuration.

@@ -29,6 +29,7 @@ use crate::interaction::{
     Destination, Event, Failure, Interaction, InteractionEvent, InteractionId, InteractionState, KvPair, KvValue,
     MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, RequestId, Routed,
 };
+use crate::route::{CalendarTime, Target, TextError, Waiting};
 use crate::{Error, Host, HttpResponse, Request, Session};
 
 /// An interaction being put together; see [`email`] and [`chat`].
@@ -64,6 +65,7 @@ impl Builder {
             submitted_at: START,
             placed_in_queue_at: START,
             user_data: Vec::new(),
+            last_agent: None,
         })
     }
 
@@ -115,6 +117,11 @@ struct State {
     responses: VecDeque<HttpResponse>,
     lists: BTreeMap<(String, String, String), String>,
     parameters: BTreeMap<String, String>,
+    statistics: BTreeMap<(String, String), i64>,
+    hours: BTreeMap<String, bool>,
+    special_days: BTreeMap<(String, String), bool>,
+    calendar_time: Option<CalendarTime>,
+    targets: BTreeMap<String, Vec<Target>>,
     timers: BTreeSet<u64>,
     changes: Vec<(u64, Change)>,
     checkpoints: Vec<Vec<u8>>,
@@ -194,6 +201,36 @@ impl Script {
     /// A parameter of the strategy.
     pub fn parameter(&self, name: &str, value: &str) -> &Script {
         self.0.borrow_mut().parameters.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A statistic of an object.
+    pub fn statistic(&self, object: &str, name: &str, value: i64) -> &Script {
+        self.0.borrow_mut().statistics.insert((object.to_owned(), name.to_owned()), value);
+        self
+    }
+
+    /// Whether it is open by these business hours.
+    pub fn open(&self, hours: &str, is_open: bool) -> &Script {
+        self.0.borrow_mut().hours.insert(hours.to_owned(), is_open);
+        self
+    }
+
+    /// Whether today is this special day.
+    pub fn special_day(&self, table: &str, day: &str, is_today: bool) -> &Script {
+        self.0.borrow_mut().special_days.insert((table.to_owned(), day.to_owned()), is_today);
+        self
+    }
+
+    /// What clocks on the wall show, in every zone.
+    pub fn local_time(&self, time: CalendarTime) -> &Script {
+        self.0.borrow_mut().calendar_time = Some(time);
+        self
+    }
+
+    /// What a text of targets means; every other is refused.
+    pub fn targets_of(&self, text: &str, targets: impl IntoIterator<Item = Target>) -> &Script {
+        self.0.borrow_mut().targets.insert(text.to_owned(), targets.into_iter().collect());
         self
     }
 
@@ -316,6 +353,12 @@ impl State {
             Request::SendMessage { .. } | Request::AttachVirtualQueue { .. } | Request::SendEvent { .. } => {
                 Outcome::Done
             }
+            Request::QueryRoute(route) => {
+                if !self.waiting.contains_key(&route) {
+                    return self.failed(now, id, failure("request_unknown"));
+                }
+                Outcome::Waiting(Waiting { priority: 0, position: 1, expected: None })
+            }
             Request::CancelRoute(route) => {
                 if self.waiting.remove(&route).is_some() {
                     // What was to come of it does not come any more.
@@ -329,9 +372,14 @@ impl State {
                 let target = route.targets.first().map(|target| target.name.clone()).unwrap_or_default();
                 match (self.routes.pop_front().unwrap_or(Route::Nobody), route.timeout) {
                     (Route::Agent(agent, after), timeout) if timeout.is_none_or(|timeout| after < timeout) => {
-                        let destination = Destination::Agent(agent);
-                        let routed = Routed { target, destination, virtual_queue: route.virtual_queue };
-                        let outcome = Outcome::Routed(routed);
+                        let outcome = Outcome::Routed(Routed {
+                            target,
+                            destination: Destination::Agent(agent.clone()),
+                            virtual_queue: route.virtual_queue,
+                            virtual_queue_id: None,
+                            agent: Some(agent),
+                            place: None,
+                        });
                         self.put(now + after, Event::RequestDone(RequestDoneEvent { request: id, outcome }));
                     }
                     (Route::Fails(failure), _) => self.failed(now, id, failure),
@@ -465,6 +513,42 @@ impl Host for Script {
         let state = self.0.borrow();
         state.asks("facts.parameter");
         state.parameters.get(name).cloned()
+    }
+
+    fn statistic(&self, object: &str, name: &str) -> Option<i64> {
+        let state = self.0.borrow();
+        state.asks("facts.statistic");
+        state.statistics.get(&(object.to_owned(), name.to_owned())).copied()
+    }
+
+    fn local_time(&self, _zone: Option<&str>) -> Option<CalendarTime> {
+        let state = self.0.borrow();
+        state.asks("facts.local-time");
+        state.calendar_time
+    }
+
+    fn is_open(&self, hours: &str) -> Option<bool> {
+        let state = self.0.borrow();
+        state.asks("facts.is-open");
+        state.hours.get(hours).copied()
+    }
+
+    fn is_special_day(&self, table: &str, day: Option<&str>, _zone: Option<&str>) -> Option<bool> {
+        let state = self.0.borrow();
+        state.asks("facts.is-special-day");
+        let mut days = state.special_days.iter().filter(|((of, _), _)| of == table);
+        match day {
+            Some(day) => days.find(|((_, name), _)| name == day).map(|(_, is_today)| *is_today),
+            None => days.map(|(_, is_today)| *is_today).reduce(|one, other| one || other),
+        }
+    }
+
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {
+        let state = self.0.borrow();
+        state.asks("routing.read-targets");
+        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let refused = || TextError { message: "not in the script".to_owned(), start: 0, end };
+        state.targets.get(text).cloned().ok_or_else(refused)
     }
 
     fn session_id(&self) -> String {

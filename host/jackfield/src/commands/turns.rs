@@ -115,6 +115,10 @@ fn done(outcome: &Outcome) -> String {
                 .collect();
             format!(": {}", pairs.join(", "))
         }
+        Outcome::Waiting(waiting) => {
+            let expected = waiting.expected.map(|expected| format!(", {expected} ms expected")).unwrap_or_default();
+            format!(": number {} of priority {}{expected}", waiting.position, waiting.priority)
+        }
         Outcome::HttpResponse(response) => format!(": status {}, <{} bytes>", response.status, response.body.len()),
     }
 }

@@ -48,7 +48,9 @@ impl Change {
     pub fn concerns_server(&self, server: &str) -> bool {
         match self.kind.as_str() {
             "server" => self.name == server,
-            "application" | "plugin" | "trusted-key" | "media-server" | "list" => false,
+            "application" | "plugin" | "trusted-key" | "media-server" | "list" | "business-hours" | "special-days" => {
+                false
+            }
             // The sessions of a node, and what they look up.
             "strategy" => matches!(self.key.as_str(), "" | "enabled" | "max-interactions"),
             _ => true,
@@ -83,6 +85,11 @@ const KEYS: &[(&str, &str, TakesEffect)] = &[
     ("agent", "place", TakesEffect::FromThenOn),
     ("list", "", TakesEffect::AtOnce),
     ("list", "*", TakesEffect::AtOnce),
+    ("business-hours", "", TakesEffect::AtOnce),
+    ("business-hours", "*", TakesEffect::AtOnce),
+    ("special-days", "", TakesEffect::AtOnce),
+    ("special-days", "*", TakesEffect::AtOnce),
+    ("application", "time-zone", TakesEffect::AtOnce),
     ("trusted-key", "", TakesEffect::NewFiles),
     ("trusted-key", "*", TakesEffect::NewFiles),
 ];

@@ -5,6 +5,7 @@
 //! and reported together, each with its place in the file. Options are defined once, in `options`, and what
 //! objects set of them is in `values`.
 
+mod calendar;
 mod changes;
 mod check;
 mod checked_text;

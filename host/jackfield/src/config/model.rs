@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jackfield_node::Calendar;
 use jackfield_server::PropertyKind;
+use jiff::tz::TimeZone;
 
 use super::media::MediaServer;
 use super::options::Owner;
@@ -62,6 +64,8 @@ pub struct Site {
     pub trusted_keys: Vec<TrustedKey>,
     /// `[list.<list>.<item>]`: list, item, key, value.
     pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    /// `[[business-hours]]`, `[[special-days]]`, and the time zone of `[application]`.
+    pub calendar: Calendar,
 }
 
 /// The node's own object.
@@ -81,6 +85,8 @@ pub struct Application {
     pub data: PathBuf,
     /// Folder of plugins.
     pub plugins: PathBuf,
+    /// Of the site; none: that of the system.
+    pub time_zone: Option<TimeZone>,
     /// What `[application.options.*]` sets.
     pub options: OptionValues,
     /// Where options stand, for problems that concern several objects.

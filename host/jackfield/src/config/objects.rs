@@ -8,6 +8,7 @@ use std::time::Duration;
 use jackfield_server::PropertyKind;
 use toml::Spanned;
 
+use super::calendar::{calendar, time_zone};
 use super::media::{Folders, media_server};
 use super::model::{
     Access, AccessGroup, Agent, Application, CustomProperty, MediaType, Plugin, Queue, QueueApplication, Server, Site,
@@ -75,6 +76,7 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     site.trusted_keys =
         each(&mut root, notes, "trusted-key", "[[trusted-key]]", |section| trusted_key(section, folder, notes));
     site.lists = lists(&mut root, notes);
+    site.calendar = calendar(&mut root, site.application.time_zone.clone(), notes);
     root.finish();
     site
 }
@@ -127,6 +129,7 @@ fn application(mut section: Section<'_, '_>, folder: &Path, notes: &Notes) -> Ap
         connections: section.texts("connections"),
         data: folder.join(section.text("data").map_or_else(|| "var".to_owned(), Spanned::into_inner)),
         plugins: folder.join(section.text("plugins").map_or_else(|| "plugins".to_owned(), Spanned::into_inner)),
+        time_zone: time_zone(&mut section, notes),
         options,
         option_spans,
     };

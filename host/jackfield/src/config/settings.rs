@@ -109,6 +109,7 @@ fn timers(options: &OptionValues) -> server::Timers {
         registration_timeout: duration("registration-timeout"),
         reclaim_window: duration("reclaim-window"),
         reclaim_window_at_start: duration("reclaim-window-at-start"),
+        reporting_window: duration("reporting-window"),
     }
 }
 
@@ -119,6 +120,8 @@ fn limits(options: &OptionValues) -> server::Limits {
         requests_in_flight: count("requests-in-flight"),
         events_waiting: count("events-waiting"),
         body_cache_bytes: count("body-cache"),
+        reporting_events: count("reporting-events"),
+        reporting_bytes: count("reporting-size"),
     }
 }
 
@@ -153,6 +156,7 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
             })
             .collect(),
         lists: site.lists.clone(),
+        calendar: site.calendar.clone(),
         options: node_options(&application.options),
     }
 }

@@ -272,11 +272,14 @@ mod tests {
         assert_eq!(options.duration(Server, "settings", "registration-timeout"), timers.registration_timeout);
         assert_eq!(options.duration(Server, "settings", "reclaim-window"), timers.reclaim_window);
         assert_eq!(options.duration(Server, "settings", "reclaim-window-at-start"), timers.reclaim_window_at_start);
+        assert_eq!(options.duration(Server, "settings", "reporting-window"), timers.reporting_window);
         let limits = jackfield_server::Limits::default();
         assert_eq!(options.count(Server, "limits", "clients"), limits.clients);
         assert_eq!(options.count(Server, "limits", "requests-in-flight"), limits.requests_in_flight);
         assert_eq!(options.count(Server, "limits", "events-waiting"), limits.events_waiting);
         assert_eq!(options.count(Server, "limits", "body-cache"), limits.body_cache_bytes);
+        assert_eq!(options.count(Server, "limits", "reporting-events"), limits.reporting_events);
+        assert_eq!(options.count(Server, "limits", "reporting-size"), limits.reporting_bytes);
     }
 
     #[test]

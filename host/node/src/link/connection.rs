@@ -142,7 +142,7 @@ impl LinkTask {
     /// Agents, and what comes into `orchestration_system` or leaves it.
     fn start_reporting(&mut self) {
         let queues = vec![ORCHESTRATION_SYSTEM.to_owned()];
-        let ask = RequestStartReporting { interactions: true, agents: true, queues };
+        let ask = RequestStartReporting { interactions: true, agents: true, queues, ..Default::default() };
         self.asked_agents = true;
         self.send(Ask::StartReporting(ask), String::new(), Purpose::Reporting, None);
     }

@@ -85,7 +85,7 @@ struct Book {
 
 async fn keep_book(site: &Site) -> Arc<Mutex<Book>> {
     let (client, mut events) = site.client(ClientType::ReportingEngine).await;
-    let ask = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+    let ask = RequestStartReporting { interactions: true, agents: false, ..Default::default() };
     client.request(Ask::StartReporting(ask)).await.expect("reporting");
     let book = Arc::new(Mutex::new(Book::default()));
     let written = book.clone();

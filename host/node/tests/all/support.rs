@@ -408,7 +408,7 @@ impl Site {
     /// Who reports that a session or an agent got an interaction, in order.
     pub async fn reporting(&self) -> (Client, mpsc::Receiver<Event>) {
         let (client, events) = self.client(ClientType::ReportingEngine).await;
-        let ask = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+        let ask = RequestStartReporting { interactions: true, agents: false, ..Default::default() };
         client.request(Ask::StartReporting(ask)).await.expect("reporting");
         (client, events)
     }
@@ -530,6 +530,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
             .map(|id| AgentSettings { id: id.into(), skills: Default::default(), groups: vec!["everyone".into()] })
             .into(),
         lists: Default::default(),
+        calendar: Default::default(),
         options: Options {
             poison_limit: 2,
             shutdown_grace: Duration::from_millis(300),

@@ -119,7 +119,7 @@ impl Core {
         if !self.clients.contains_key(&client) {
             return;
         }
-        self.reporting.retain(|&reporting| reporting != client);
+        self.end_reporting(client);
         self.strategies.forget_pulls(client, &mut self.timers);
         match leaving {
             Leaving::Unregistered => self.leave_nothing(client),

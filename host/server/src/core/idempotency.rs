@@ -1,7 +1,8 @@
 //! Idempotency keys: a request that comes again with its key has its first answer again.
 //!
 //! Remembered are requests that changed something durable and succeeded: submit, place in queue, place
-//! in workbin, change properties, stop processing. A refused request changed nothing, so asking again
+//! in workbin, change properties, stop processing; and distribute event, which others may have been told
+//! of. A refused request changed nothing, so asking again
 //! is asking anew. The answer goes to whoever asks again, whether or not it holds the interaction.
 //! Other requests take effect in memory alone. An invitation carries its key while it is open, so that a
 //! delivery asked for again invites once; for ESP requests the key is passed on, and the media server
@@ -93,6 +94,7 @@ fn is_remembered(message: &RequestMessage) -> bool {
             | RequestMessage::PlaceInWorkbin(_)
             | RequestMessage::StopProcessing(_)
             | RequestMessage::ChangeProperties(_)
+            | RequestMessage::DistributeEvent(_)
     )
 }
 

@@ -24,6 +24,7 @@ mod keeping;
 mod properties;
 mod pulling;
 mod reporting;
+mod reporting_stream;
 mod services;
 mod status;
 mod submit;
@@ -49,8 +50,9 @@ use self::idempotency::Answers;
 use self::ids::InteractionIds;
 use self::keeping::Keeping;
 use self::pulling::Strategies;
+use self::reporting_stream::{Most, Stream};
 use self::services::ServiceCall;
-use self::timers::{Timer, Timers};
+use self::timers::{Timer, TimerKey, Timers};
 use self::workbins::Workbins;
 use crate::server::{OpenError, Warning};
 use crate::settings::Settings;
@@ -141,6 +143,9 @@ pub(crate) struct Core {
     clients: BTreeMap<ClientId, Client>,
     /// Those clients that asked for reporting.
     reporting: Vec<ClientId>,
+    stream: Stream,
+    /// When recent events are forgotten, once nobody is there for whom they are kept.
+    stop_keeping: Option<TimerKey>,
     agents: Agents,
     views: Views,
     workbins: Workbins,
@@ -175,7 +180,15 @@ impl Core {
                 warnings.push(Warning::QueueNotConfigured { queue: queue.into(), waiting });
             }
         }
+        let most = Most {
+            // All of it may be sent to one client at once.
+            events: settings.limits.reporting_events.min(settings.limits.events_waiting / 2),
+            bytes: settings.limits.reporting_bytes,
+        };
         let mut core = Core {
+            // A store that is begun anew counts incarnations anew, too.
+            stream: Stream::new(format!("{incarnation}-{:x}", now.wall), most),
+            stop_keeping: None,
             ids: InteractionIds::new(&settings.name, incarnation),
             bodies: Bodies::new(settings.limits.body_cache_bytes),
             settings,
@@ -272,6 +285,7 @@ impl Core {
             Timer::Kept(interaction) => self.free(&interaction),
             Timer::Started => self.start_is_over(),
             Timer::Service(call) => self.service_timed_out(call),
+            Timer::StopKeeping => self.stop_keeping(),
             Timer::CheckViews => {
                 self.strategies.check_views();
                 self.timers.set(self.now.ticks + VIEW_CHECK_INTERVAL, Timer::CheckViews);
@@ -371,7 +385,7 @@ impl Core {
             RequestMessage::GetWorkbinContent(request) => self.workbin_content(request),
             RequestMessage::ThirdServer(request) => self.call_service(client, reference_id, key, request),
             RequestMessage::ThirdServerAnswer(request) => self.service_answered(client, request),
-            RequestMessage::StartReporting(request) => self.start_reporting(client, request),
+            RequestMessage::StartReporting(request) => self.start_reporting(client, reference_id, request),
             RequestMessage::DistributeEvent(request) => self.distribute_event(client, request),
             RequestMessage::ServerStatus(_) => Ok(Reply::Now(EventMessage::ServerStatus(self.status()))),
         }

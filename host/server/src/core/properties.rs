@@ -25,8 +25,8 @@ impl Core {
     /// For its holder, and for the media server that submitted it, wherever it is. Who has it and did not
     /// change it is told.
     pub(super) fn change_properties(&mut self, client: ClientId, request: RequestChangeProperties) -> Answered {
-        let RequestChangeProperties { interaction_id: id, changed, deleted, added, is_online, priority, external_id } =
-            request;
+        let RequestChangeProperties { interaction_id: id, changed, deleted, added, defaults, .. } = request;
+        let RequestChangeProperties { is_online, priority, external_id, .. } = request;
         if let Some(external_id) = &external_id {
             checks::at_most("the external id", external_id, checks::EXTERNAL_ID_BYTES)?;
         }
@@ -44,6 +44,12 @@ impl Core {
         }
         user_data.set(changed.unwrap_or_default().pairs);
         user_data.pairs.extend(added.unwrap_or_default().pairs);
+        for pair in defaults.unwrap_or_default().pairs {
+            if user_data.get(&pair.key).is_none() {
+                reported.pairs.push(pair.clone());
+                user_data.pairs.push(pair);
+            }
+        }
         checks::user_data(user_data)?;
 
         // From here on nothing is refused: take the entry out of its place, change it, put it back.

@@ -52,7 +52,7 @@ impl Core {
                     client_name: registration.name.clone(),
                     client_type: registration.client_type.into(),
                     held: held.get(id).copied().unwrap_or(0),
-                    reporting_sequence: client.reporting.as_ref().map_or(0, |reporting| reporting.sequence),
+                    reporting_sequence: client.reporting.as_ref().map_or(0, |reporting| reporting.told),
                 })
             })
             .take(CLIENTS_LISTED)

@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Started,
     /// A media server did not answer an ESP request.
     Service(u64),
+    /// Recent reporting events may be forgotten.
+    StopKeeping,
     /// Conditions on time may have become true.
     CheckViews,
     /// Idempotency keys may be forgotten.

@@ -34,7 +34,7 @@ async fn a_slow_reader_is_cut_off() {
         version_max: 1,
         ..RequestRegisterClient::default()
     };
-    let reporting = RequestStartReporting { interactions: true, agents: true, queues: vec![] };
+    let reporting = RequestStartReporting { interactions: true, agents: true, ..Default::default() };
     let requests = (1..)
         .zip([RequestMessage::RegisterClient(register), RequestMessage::StartReporting(reporting)])
         .map(|(reference_id, message)| Request { reference_id, message: Some(message), ..Request::default() })

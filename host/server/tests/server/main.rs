@@ -11,5 +11,6 @@
 mod durable;
 mod hostile;
 mod reclaim;
+mod reporting;
 mod support;
 mod way;

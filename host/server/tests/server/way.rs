@@ -29,7 +29,7 @@ async fn whole_way(endpoint: Endpoint) {
     let (router, mut router_events) = connect(&endpoint, ClientType::RoutingEngine).await;
     let (agent, mut agent_events) = connect(&endpoint, ClientType::AgentApplication).await;
     let (reporter, mut reports) = connect(&endpoint, ClientType::ReportingEngine).await;
-    let all = RequestStartReporting { interactions: true, agents: true, queues: vec![] };
+    let all = RequestStartReporting { interactions: true, agents: true, ..Default::default() };
     reporter.request(RequestMessage::StartReporting(all)).await.expect("reporting starts");
 
     let media_capacity = vec![MediaCapacity { media_type: "email".into(), capacity: 1 }];
@@ -78,7 +78,7 @@ async fn whole_way(endpoint: Endpoint) {
     ];
     for (number, name) in (1..).zip(expected) {
         let EventMessage::Reporting(report) = event(&mut reports).await else { panic!("no report") };
-        assert_eq!((report.sequence, report.name()), (number, name));
+        assert_eq!((report.previous + 1, report.sequence, report.name()), (number, number, name));
     }
     let status = status(&router).await;
     assert_eq!((status.interactions, status.health.as_str()), (0, "ok"));

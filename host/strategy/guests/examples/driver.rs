@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use test_guests::{
-    Guest, Manifest, events, facts, http, interactions, log, manifest, messages, routing, session, timers, types,
-    virtual_queues,
+    Guest, Manifest, events, facts, http, interactions, log, manifest, messages, route, routing, session, target,
+    timers, types, virtual_queues,
 };
 
 struct Strategy;
@@ -69,14 +69,7 @@ fn act(name: &str, data: String) {
             interactions::stop_processing(&data, None);
         }
         "route" => {
-            routing::submit(&routing::RouteRequest {
-                interaction: id,
-                virtual_queue: None,
-                priority: 0,
-                targets: vec![routing::Target { target_type: routing::TargetType::Skill, name: data }],
-                timeout: None,
-                deliver: true,
-            });
+            routing::submit(&route(id, vec![target(routing::TargetType::Skill, data)]));
         }
         "send-message" => {
             messages::send(&id, None);

@@ -5,7 +5,9 @@
 //! its subject for which interaction, by which session, what, and in which attempt: whoever reads the
 //! outbox knows every decision. In the queue `second` an interaction is for an agent, whatever it says.
 
-use test_guests::{Events, Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
+use test_guests::{
+    Events, Guest, Manifest, events, interactions, manifest, messages, route, routing, session, target, timers, types,
+};
 
 struct Strategy;
 
@@ -71,14 +73,8 @@ impl Work {
             return Err("it was placed before its user data was changed".into());
         }
         self.write("settled")?;
-        let routed = routing::submit(&routing::RouteRequest {
-            interaction: self.id.clone(),
-            virtual_queue: None,
-            priority: 0,
-            targets: vec![routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() }],
-            timeout: None,
-            deliver: true,
-        });
+        let everyone = target(routing::TargetType::AgentGroup, "everyone");
+        let routed = routing::submit(&route(self.id.clone(), vec![everyone]));
         match self.done(routed) {
             // The agent who had it while the node was away may have stopped it by now.
             Err(reason) if reason.starts_with(LOST) => Ok(()),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use test_guests::{Guest, Manifest, events, interactions, manifest, routing, session, timers, types};
+use test_guests::{Guest, Manifest, events, interactions, manifest, route, routing, session, target, timers, types};
 
 struct Strategy;
 
@@ -22,7 +22,7 @@ impl Guest for Strategy {
                     timers::start(1_000);
                 }
                 Some(other) => *seen.entry(format!("{other:?}")).or_default() += 1,
-                None => route()?,
+                None => ask_for()?,
             }
             let lines: Vec<_> = seen.iter().map(|(name, count)| format!("{name} {count}")).collect();
             session::checkpoint(lines.join("\n").as_bytes());
@@ -30,19 +30,13 @@ impl Guest for Strategy {
     }
 }
 
-fn route() -> Result<(), String> {
+fn ask_for() -> Result<(), String> {
     let id = interactions::held().first().cloned().ok_or("nothing is held")?;
     let subject = interactions::get(&id).map(|interaction| subject(&interaction.user_data)).unwrap_or_default();
     let words: Vec<_> = subject.split_whitespace().map(str::to_lowercase).collect();
     let skill = if words.iter().any(|word| word == "invoice") { "Billing" } else { "Support" };
-    routing::submit(&routing::RouteRequest {
-        interaction: id,
-        virtual_queue: None,
-        priority: 0,
-        targets: vec![routing::Target { target_type: routing::TargetType::Skill, name: format!("{skill} >= 5") }],
-        timeout: Some(60_000),
-        deliver: true,
-    });
+    let fits = target(routing::TargetType::Skill, format!("{skill} >= 5"));
+    routing::submit(&routing::RouteRequest { timeout: Some(60_000), ..route(id, vec![fits]) });
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! Does with its interaction what the messages it gets say, and nothing else: never ends unasked. Once
 //! told to `watch`, it writes what happens to it into the user data key `Seen` of its interaction.
 
-use test_guests::{Guest, Manifest, events, http, interactions, manifest, messages, routing, types, virtual_queues};
+use test_guests::{
+    Guest, Manifest, events, http, interactions, manifest, messages, route, routing, target, types, virtual_queues,
+};
 
 struct Strategy;
 
@@ -100,22 +102,15 @@ fn fetch(method: http::Method, data: &str) {
 }
 
 fn submit(interaction: String, targets: Vec<routing::Target>, deliver: bool) -> u64 {
-    routing::submit(&routing::RouteRequest {
-        interaction,
-        virtual_queue: None,
-        priority: 0,
-        targets,
-        timeout: None,
-        deliver,
-    })
+    routing::submit(&routing::RouteRequest { deliver, ..route(interaction, targets) })
 }
 
 fn everyone() -> routing::Target {
-    routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() }
+    target(routing::TargetType::AgentGroup, "everyone")
 }
 
 fn queue(name: String) -> routing::Target {
-    routing::Target { target_type: routing::TargetType::InteractionQueue, name }
+    target(routing::TargetType::InteractionQueue, name)
 }
 
 /// What has happened, and the requests that wrote it down.
@@ -139,6 +134,7 @@ impl Diary {
                     let pairs: Vec<_> = pairs.iter().map(|pair| format!("{}={:?}", pair.key, pair.value)).collect();
                     format!("response {}", pairs.join(" "))
                 }
+                events::Outcome::Waiting(waiting) => format!("waiting {}", waiting.position),
                 events::Outcome::HttpResponse(response) => match response.body.len() {
                     length @ 65.. => format!("http {} {length} bytes", response.status),
                     _ => format!("http {} {}", response.status, String::from_utf8_lossy(&response.body)),

@@ -1,5 +1,5 @@
 //! Routes its interaction to the agent group `everyone` and waits for as long as it takes.
-use test_guests::{Guest, Manifest, events, interactions, manifest, routing};
+use test_guests::{Guest, Manifest, events, interactions, manifest, route, routing, target};
 
 struct Strategy;
 
@@ -10,14 +10,8 @@ impl Guest for Strategy {
 
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
         let interaction = interactions::held().into_iter().next().ok_or("no interaction")?;
-        let request = routing::submit(&routing::RouteRequest {
-            interaction,
-            virtual_queue: None,
-            priority: 0,
-            targets: vec![routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() }],
-            timeout: None,
-            deliver: true,
-        });
+        let everyone = target(routing::TargetType::AgentGroup, "everyone");
+        let request = routing::submit(&route(interaction, vec![everyone]));
         loop {
             match events::next(None) {
                 Some(events::Event::RequestDone(done)) if done.request == request => return Ok(()),

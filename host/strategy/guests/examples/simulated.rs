@@ -18,7 +18,9 @@
 //!
 //! It fails where a message comes twice.
 
-use test_guests::{Events, Guest, Manifest, events, interactions, manifest, messages, routing, session, timers, types};
+use test_guests::{
+    Events, Guest, Manifest, events, interactions, manifest, messages, route, routing, session, target, timers, types,
+};
 
 struct Strategy;
 
@@ -130,15 +132,9 @@ impl Session {
                 self.outcome(asked).map(gone)
             }
             'R' | 'r' => {
-                let target = routing::Target { target_type: routing::TargetType::AgentGroup, name: "everyone".into() };
-                let asked = routing::submit(&routing::RouteRequest {
-                    interaction: id.to_owned(),
-                    virtual_queue: None,
-                    priority: 0,
-                    targets: vec![target],
-                    timeout: (letter == 'R').then_some(3_000),
-                    deliver: true,
-                });
+                let everyone = target(routing::TargetType::AgentGroup, "everyone");
+                let timeout = (letter == 'R').then_some(3_000);
+                let asked = routing::submit(&routing::RouteRequest { timeout, ..route(id, vec![everyone]) });
                 self.outcome(asked).map(gone)
             }
             'p' => self.insist(|| interactions::place_in_queue(id, "second")).map(|()| End::Lost),

@@ -27,6 +27,21 @@ fn more(name: &str, data: &str) {
     });
 }
 
+fn target(target_type: routing::TargetType, name: &str) -> routing::Target {
+    routing::Target { target_type, name: name.into() }
+}
+
+fn route(interaction: String, targets: Vec<routing::Target>) -> routing::RouteRequest {
+    routing::RouteRequest {
+        interaction,
+        virtual_queue: Some("VQ".into()),
+        priority: -5,
+        targets,
+        timeout: Some(60_000),
+        deliver: true,
+    }
+}
+
 fn outcome(outcome: events::Outcome) -> String {
     match outcome {
         events::Outcome::Done => "done".into(),

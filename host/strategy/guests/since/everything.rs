@@ -1,5 +1,5 @@
 // What the guests `since_…` have in common: each is the same strategy over the contract of one version. They
-// come with `bindings`, `NAME`, `CAPABILITIES`, `more` and `outcome`.
+// come with `bindings`, `NAME`, `CAPABILITIES`, `more`, `outcome`, `target` and `route`.
 //
 // Told `everything` it calls all there is of the contract since 0.1.0, in the order of its text, and tells the
 // answers; what happens to it otherwise it tells as `event`. `finish` and `fail` end it.
@@ -65,18 +65,10 @@ fn everything() {
     });
     messages::send("m1", None);
     messages::call_service("crm", "Customers", "Find", &[], &[], 2_000);
-    let target = |target_type, name: &str| routing::Target { target_type, name: name.into() };
-    let submitted = routing::submit(&routing::RouteRequest {
-        interaction: id.clone(),
-        virtual_queue: Some("VQ".into()),
-        priority: -5,
-        targets: vec![
-            target(routing::TargetType::Skill, "Billing >= 5"),
-            target(routing::TargetType::AgentGroup, "Billing"),
-        ],
-        timeout: Some(60_000),
-        deliver: true,
-    });
+    let submitted = routing::submit(&route(
+        id.clone(),
+        vec![target(routing::TargetType::Skill, "Billing >= 5"), target(routing::TargetType::AgentGroup, "Billing")],
+    ));
     routing::cancel(submitted);
     let owner = types::Workbin { name: "drafts".into(), owner_type: types::WorkbinOwner::AgentGroup, owner: "A".into() };
     routing::deliver(&id, &types::Destination::Workbin(owner));

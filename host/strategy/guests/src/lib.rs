@@ -3,7 +3,7 @@
 #[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../../wit/since-0.2.0",
+        path: "../../../wit/since-0.3.0",
         world: "strategy",
         pub_export_macro: true,
         generate_all,
@@ -11,9 +11,30 @@ pub mod bindings {
 }
 
 pub use bindings::jackfield::strategy::{
-    events, facts, http, interactions, log, messages, routing, session, timers, types, virtual_queues,
+    events, facts, files, http, interactions, log, messages, routing, session, timers, types, virtual_queues,
 };
 pub use bindings::{Guest, Manifest, export};
+
+/// A target with nothing more to it.
+pub fn target(target_type: routing::TargetType, name: impl Into<String>) -> routing::Target {
+    routing::Target { target_type, name: name.into(), group: None, workbin: None, threshold: None, weight: None }
+}
+
+/// A submit of this interaction to these targets, to be delivered, with nothing more to it.
+pub fn route(interaction: impl Into<String>, targets: Vec<routing::Target>) -> routing::RouteRequest {
+    routing::RouteRequest {
+        interaction: interaction.into(),
+        virtual_queue: None,
+        priority: 0,
+        targets,
+        timeout: None,
+        deliver: true,
+        choice: None,
+        aging: None,
+        relaxation: None,
+        clear_on_timeout: None,
+    }
+}
 
 /// A manifest with this name and these capabilities, and no checkpoints.
 pub fn manifest(name: &str, capabilities: &[&str]) -> Manifest {

@@ -6,28 +6,32 @@ pub mod http;
 pub(crate) mod mismatch;
 mod since_v0_1_0;
 mod since_v0_2_0;
+mod since_v0_3_0;
 mod versions;
 
 use jackfield_protocol::v1;
 use jackfield_protocol::v1::key_value::Value;
 
-pub use since_v0_2_0::jackfield::strategy::events::{
-    Event, InteractionEvent, MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, Routed,
+pub use since_v0_3_0::jackfield::strategy::events::{
+    Event, InteractionEvent, MessageEvent, Outcome, RequestDoneEvent, RequestFailedEvent, Routed, Waiting,
 };
-pub use since_v0_2_0::jackfield::strategy::http::{Method, Request as HttpRequest};
-pub use since_v0_2_0::jackfield::strategy::log::Level;
-pub use since_v0_2_0::jackfield::strategy::messages::{Message, MessageType};
-pub use since_v0_2_0::jackfield::strategy::routing::{RouteRequest, Target, TargetType};
-pub use since_v0_2_0::jackfield::strategy::types::{
+pub use since_v0_3_0::jackfield::strategy::facts::CalendarTime;
+pub use since_v0_3_0::jackfield::strategy::http::{Method, Request as HttpRequest};
+pub use since_v0_3_0::jackfield::strategy::log::Level;
+pub use since_v0_3_0::jackfield::strategy::messages::{Message, MessageType};
+pub use since_v0_3_0::jackfield::strategy::routing::{
+    Aging, Choice, Order, RouteRequest, Step, Target, TargetType, TextError,
+};
+pub use since_v0_3_0::jackfield::strategy::types::{
     Destination, Failure, HttpHeader, HttpResponse, Interaction, InteractionId, InteractionState, KvList, KvPair,
-    KvValue, RequestId, TimerId, Workbin, WorkbinOwner,
+    KvValue, LastAgent, RequestId, TimerId, Workbin, WorkbinOwner,
 };
-pub use since_v0_2_0::{Manifest, StrategyPre};
+pub use since_v0_3_0::{Manifest, StrategyPre};
 
 pub use mismatch::Misfit;
 pub use versions::versions;
 
-pub(crate) use since_v0_2_0::jackfield::strategy as interfaces;
+pub(crate) use since_v0_3_0::jackfield::strategy as interfaces;
 pub(crate) use versions::{PACKAGE, VERSIONS};
 
 /// An interaction as a strategy sees it; `view` is the one it was pulled through, where it was.
@@ -54,6 +58,7 @@ pub fn interaction(from: v1::Interaction, view: Option<String>) -> Interaction {
         submitted_at: timestamp(from.submitted_at),
         placed_in_queue_at: timestamp(from.placed_in_queue_at),
         user_data: from.user_data.map(pairs_from_protocol).unwrap_or_default(),
+        last_agent: None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The contract since 0.1.0, as the newest one sees it.
 //!
-//! What has not changed since then is the newest's function under the name it had. What has is in `events`:
-//! a request could not end in an HTTP response. `describe` and `run` are what they were.
+//! What has not changed since then is the newest's function under the name it had, or that of 0.2.0. What has is in
+//! `events`: a request could not end in an HTTP response. `describe` and `run` are what they were.
 
 use wasmtime::component::{HasSelf, Linker};
 
 use self::generated::jackfield::strategy::events;
-use super::since_v0_2_0::jackfield::strategy as newest;
+use super::since_v0_2_0::{link_interactions, link_routing, unchanged};
+use super::since_v0_3_0::jackfield::strategy as newest;
 use super::versions::Version;
 use super::{Event, Outcome, RequestId};
 use crate::state::State;
@@ -14,27 +15,18 @@ use crate::state::State;
 pub(super) const VERSION: Version =
     Version { name: "0.1.0", text: include_str!("../../../../wit/since-0.1.0/strategy.wit"), link };
 
-macro_rules! unchanged {
-    ($linker:ident: $($interface:ident as $name:literal),+ $(,)?) => {
-        $(newest::$interface::add_to_linker_instance::<State, HasSelf<State>>(
-            &mut $linker.instance(concat!("jackfield:strategy/", $name, "@0.1.0"))?,
-            |state| state,
-        )?;)+
-    };
-}
-
 fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    unchanged!(linker:
+    unchanged!(linker, "0.1.0":
         types as "types",
-        interactions as "interactions",
         messages as "messages",
-        routing as "routing",
         virtual_queues as "virtual-queues",
         timers as "timers",
         facts as "facts",
         session as "session",
         log as "log",
     );
+    link_interactions(linker, "jackfield:strategy/interactions@0.1.0")?;
+    link_routing(&mut linker.instance("jackfield:strategy/routing@0.1.0")?)?;
     events::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }
 
@@ -99,6 +91,11 @@ impl TryFrom<Outcome> for events::Outcome {
                     "an HTTP response, which version 0.1.0 of the contract does not have",
                 ));
             }
+            Outcome::Waiting(_) => {
+                return Err(wasmtime::Error::msg(
+                    "the answer to `routing.query`, which version 0.1.0 of the contract does not have",
+                ));
+            }
         })
     }
 }
@@ -118,7 +115,7 @@ mod generated {
             "jackfield:strategy/events.next": async | trappable,
         },
         with: {
-            "jackfield:strategy/types@0.1.0": crate::contract::since_v0_2_0::jackfield::strategy::types,
+            "jackfield:strategy/types@0.1.0": crate::contract::since_v0_3_0::jackfield::strategy::types,
         },
     });
 }

@@ -5,14 +5,14 @@
 
 use wasmtime::component::Linker;
 
-use super::{since_v0_1_0, since_v0_2_0};
+use super::{since_v0_1_0, since_v0_2_0, since_v0_3_0};
 use crate::state::State;
 
 /// The package that the contract's interfaces are in.
 pub(crate) const PACKAGE: &str = "jackfield:strategy";
 
 /// The oldest first.
-pub(crate) const VERSIONS: &[Version] = &[since_v0_1_0::VERSION, since_v0_2_0::VERSION];
+pub(crate) const VERSIONS: &[Version] = &[since_v0_1_0::VERSION, since_v0_2_0::VERSION, since_v0_3_0::VERSION];
 
 /// One version of the contract.
 pub(crate) struct Version {

@@ -7,6 +7,7 @@
 
 mod events;
 mod facts;
+mod files;
 mod http;
 mod interactions;
 mod log;

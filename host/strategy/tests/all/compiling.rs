@@ -62,6 +62,50 @@ async fn a_folder_that_cannot_be_used_fails_no_load() {
     }
 }
 
+/// A plugin that carries this file.
+fn carrying(plugin: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
+    let small = |number: usize| u8::try_from(number).expect("less than 128");
+    let name = format!("jackfield:file:{name}");
+    let mut bytes = plugin.to_vec();
+    bytes.extend([0, small(1 + name.len() + content.len()), small(name.len())]);
+    bytes.extend(name.as_bytes());
+    bytes.extend(content);
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_differ_only_in_the_files_they_carry_are_compiled_once_and_read_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let code = std::fs::read("tests/fixtures/since-0.3.0.wasm").expect("the fixture");
+    let plugins = ["", "a", "more"].map(|content| carrying(&code, "document", content.as_bytes()));
+    let engine = engine_with(folder.path());
+    // At once, and compiled once all the same.
+    let [first, second, third] = &plugins;
+    let loaded =
+        tokio::join!(engine.load_bytes("1", first), engine.load_bytes("2", second), engine.load_bytes("3", third));
+    let loaded = [loaded.0, loaded.1, loaded.2].map(|plugin| plugin.expect("a plugin"));
+    assert_eq!(engine.compiled(), 1);
+    let mut digests: Vec<&str> = loaded.iter().map(jackfield_strategy::Plugin::digest).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), 3, "they are three versions");
+    for (plugin, length) in loaded.into_iter().zip([0, 1, 4]) {
+        let run = start(&engine, plugin, "carries");
+        run.heard("event", 0).await;
+        run.tell("file", "document");
+        assert_eq!(run.heard("file", 0).await, format!("Some({length})"));
+        run.tell("file", "another");
+        assert_eq!(run.heard("file", 1).await, "None");
+        run.session.kill("done");
+    }
+    // The code itself is the same with no file at all, and comes out of the cache after a restart.
+    engine.load_bytes("4", &code).await.expect("a plugin");
+    assert_eq!(engine.compiled(), 1);
+    let warm = engine_with(folder.path());
+    warm.load_bytes("5", second).await.expect("a plugin");
+    assert_eq!(warm.compiled(), 0);
+}
+
 /// A component with much to compile.
 fn big() -> String {
     let mut functions = String::new();

@@ -7,7 +7,7 @@ use jackfield_strategy::{
     EndReason, From, Journal, Limit, Origin, Plugin, Recording, SessionEnd, SessionEvent, SessionStart, Turn,
 };
 
-use crate::support::{NoFacts, PATIENCE, Run, driver, engine, guest, interaction, plugin, start};
+use crate::support::{PATIENCE, Run, driver, engine, guest, interaction, plugin, start};
 
 /// Runs a hostile guest to its end, while another session is asked again and again.
 async fn end_beside_others(name: &str) -> SessionEnd {
@@ -141,7 +141,7 @@ async fn runs_apart(plugin: &Plugin, id: &str) -> (bool, EndReason) {
     let session = engine().start(SessionStart {
         id: id.into(),
         plugin: plugin.clone(),
-        facts: Arc::new(NoFacts),
+        facts: Arc::new(jackfield_strategy::NoFacts),
         journal: threads.clone(),
         from: From::Origin(Box::new(Origin::new(Vec::new(), vec![interaction("i1")]))),
     });

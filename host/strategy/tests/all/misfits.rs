@@ -30,7 +30,8 @@ fn change(from: &'static [u8], to: &'static [u8]) -> Vec<(&'static [u8], &'stati
 async fn refusal_as(version: &str, other: &str) -> String {
     let text = match version {
         "0.1.0" => include_str!("../../../../wit/since-0.1.0/strategy.wit"),
-        _ => include_str!("../../../../wit/since-0.2.0/strategy.wit"),
+        "0.2.0" => include_str!("../../../../wit/since-0.2.0/strategy.wit"),
+        _ => include_str!("../../../../wit/since-0.3.0/strategy.wit"),
     };
     let interfaces = text.lines().filter_map(|line| line.strip_prefix("interface ")?.strip_suffix(" {"));
     let name = |interface: &str, version: &str| format!("jackfield:strategy/{interface}@{version}").into_bytes();
@@ -48,35 +49,35 @@ async fn a_version_that_there_is_not_is_refused_with_those_there_are() {
     for (version, other, expected) in [
         (
             "0.1.0",
-            "0.3.0",
-            "x.wasm: imports `jackfield:strategy/types@0.3.0`: version 0.3.0 of the contract is newer than this host, \
-             which takes 0.1.0 to 0.2.0; build it for one of those, or update jackfield",
+            "0.4.0",
+            "x.wasm: imports `jackfield:strategy/types@0.4.0`: version 0.4.0 of the contract is newer than this host, \
+             which takes 0.1.0 to 0.3.0; build it for one of those, or update jackfield",
         ),
         (
             "0.2.0",
             "9.1.0",
             "x.wasm: imports `jackfield:strategy/types@9.1.0`: version 9.1.0 of the contract is newer than this host, \
-             which takes 0.1.0 to 0.2.0; build it for one of those, or update jackfield",
+             which takes 0.1.0 to 0.3.0; build it for one of those, or update jackfield",
         ),
         (
             // What the engine would take for the same.
-            "0.2.0",
-            "0.2.1",
-            "x.wasm: imports `jackfield:strategy/types@0.2.1`: version 0.2.1 of the contract is newer than this host, \
-             which takes 0.1.0 to 0.2.0; build it for one of those, or update jackfield",
+            "0.3.0",
+            "0.3.1",
+            "x.wasm: imports `jackfield:strategy/types@0.3.1`: version 0.3.1 of the contract is newer than this host, \
+             which takes 0.1.0 to 0.3.0; build it for one of those, or update jackfield",
         ),
         (
             "0.2.0",
             "0.0.9",
             "x.wasm: imports `jackfield:strategy/types@0.0.9`, and there is no version 0.0.9 of the contract; this host \
-             takes 0.1.0 to 0.2.0; build it for one of those",
+             takes 0.1.0 to 0.3.0; build it for one of those",
         ),
         (
             "0.2.0",
             "0.1.0",
             "x.wasm: imports `jackfield:strategy/http@0.1.0`, which version 0.1.0 of the contract does not have: it has \
              `types`, `interactions`, `messages`, `routing`, `virtual-queues`, `timers`, `events`, `facts`, `session`, \
-             `log`; this host takes 0.1.0 to 0.2.0",
+             `log`; this host takes 0.1.0 to 0.3.0",
         ),
     ] {
         assert_eq!(refusal_as(version, other).await, expected);
@@ -88,10 +89,10 @@ async fn the_first_difference_is_named_where_it_is() {
     let differs = |what: &str, version: &str, difference: &str| {
         format!(
             "x.wasm: {what}, which is not that of version {version} of the contract: {difference}; this host takes 0.1.0 \
-             to 0.2.0; build it against wit/since-{version} as it was published"
+             to 0.3.0; build it against wit/since-{version} as it was published"
         )
     };
-    for version in ["0.1.0", "0.2.0"] {
+    for version in ["0.1.0", "0.2.0", "0.3.0"] {
         let import = |interface: &str| format!("imports `jackfield:strategy/{interface}@{version}`");
         for (changes, expected) in [
             (
@@ -136,7 +137,7 @@ async fn the_first_difference_is_named_where_it_is() {
                 change(b"\x03run", b"\x03ran"),
                 format!(
                     "x.wasm: does not export `run`; export the world `strategy` of jackfield:strategy@{version}; this \
-                     host takes 0.1.0 to 0.2.0"
+                     host takes 0.1.0 to 0.3.0"
                 ),
             ),
         ] {

@@ -48,14 +48,14 @@ async fn what_a_policy_forbids_is_refused_when_it_is_loaded() {
     assert_eq!(
         refused.to_string(),
         format!(
-            "{file}: plugin `driver` imports `jackfield:strategy/messages@0.2.0`, which its policy does not allow; to \
+            "{file}: plugin `driver` imports `jackfield:strategy/messages@0.3.0`, which its policy does not allow; to \
              allow it, add \"messages\" to `capabilities` of [[plugin]] `driver`, or of [application.options.strategy] \
              where it has none of its own"
         ),
         "its manifest does not name it, but it could be called"
     );
     let refused = load("driver", allowing(&["messages", "virtual-queues"])).await.expect_err("a refusal");
-    assert!(refused.to_string().contains("imports `jackfield:strategy/routing@0.2.0`"), "{refused}");
+    assert!(refused.to_string().contains("imports `jackfield:strategy/routing@0.3.0`"), "{refused}");
     load("driver", allowing(CAPABILITIES)).await.expect("all that it imports is allowed");
     load("counts", allowing(&[])).await.expect("it imports what is everybody's");
 }

@@ -91,7 +91,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "no exports",
             b"(component)".to_vec(),
-            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.2.0; this host takes 0.1.0 to 0.2.0",
+            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.3.0; this host takes 0.1.0 to 0.3.0",
         ),
         (
             "an import of nobody",
@@ -101,7 +101,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "another contract",
             b"(component (import \"jackfield:strategy/log@9.1.0\" (instance)))".to_vec(),
-            "bad: imports `jackfield:strategy/log@9.1.0`: version 9.1.0 of the contract is newer than this host, which takes 0.1.0 to 0.2.0; build it for one of those, or update jackfield",
+            "bad: imports `jackfield:strategy/log@9.1.0`: version 9.1.0 of the contract is newer than this host, which takes 0.1.0 to 0.3.0; build it for one of those, or update jackfield",
         ),
         (
             "wrong types",
@@ -151,7 +151,7 @@ async fn each_refusal_says_what_is_wrong_and_what_to_do() {
         (
             "modules only",
             b"(component (core module) (core module))".to_vec(),
-            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.2.0; this host takes 0.1.0 to 0.2.0",
+            "bad: does not export `describe`; export the world `strategy` of jackfield:strategy@0.3.0; this host takes 0.1.0 to 0.3.0",
         ),
         (
             "nested types",

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use jackfield_strategy::contract::{Interaction, InteractionState, KvPair, KvValue, RequestId};
+use jackfield_strategy::contract::{
+    CalendarTime, Interaction, InteractionState, KvPair, KvValue, RequestId, Target, TextError,
+};
 use jackfield_strategy::{
     Checkpoint, Engine, Facts, From, History, Journal, JournalError, Origin, Plugin, Policies, Policy, Recording,
     Request, Session, SessionEnd, SessionEvent, SessionStart, Settings, Turn,
@@ -84,6 +86,7 @@ pub fn interaction(id: &str) -> Interaction {
         submitted_at: 2,
         placed_in_queue_at: 3,
         user_data: vec![text("Subject", "hello"), text("From", "a@example.com"), text("Subject", "twice")],
+        last_agent: None,
     }
 }
 
@@ -91,15 +94,37 @@ pub fn text(key: &str, value: &str) -> KvPair {
     KvPair { key: key.into(), value: KvValue::Text(value.into()) }
 }
 
-pub struct NoFacts;
+pub struct SomeFacts;
 
-impl Facts for NoFacts {
+impl Facts for SomeFacts {
     fn list_item(&self, list: &str, item: &str, key: Option<&str>) -> Option<String> {
         (list == "list" && item == "item" && key.is_none()).then(|| r#"{"a":"b"}"#.into())
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
         (name == "item").then(|| "value".into())
+    }
+
+    fn statistic(&self, object: &str, name: &str) -> Option<i64> {
+        (object == "Billing@.GA" && name == "StatAgentsReady").then_some(3)
+    }
+
+    fn local_time(&self, zone: Option<&str>, _at: u64) -> Option<CalendarTime> {
+        let time =
+            CalendarTime { year: 2026, month: 11, day: 28, weekday: 6, hour: 1, minute: 2, second: 3, offset: 3_600 };
+        zone.map(|_| time)
+    }
+
+    fn is_open(&self, hours: &str, _at: u64) -> Option<bool> {
+        (hours == "support").then_some(true)
+    }
+
+    fn is_special_day(&self, table: &str, _day: Option<&str>, _zone: Option<&str>, _at: u64) -> Option<bool> {
+        (table == "holidays").then_some(false)
+    }
+
+    fn read_targets(&self, text: &str) -> Result<Vec<Target>, TextError> {
+        Err(TextError { message: format!("`{text}` is none"), start: 0, end: 1 })
     }
 }
 
@@ -255,7 +280,7 @@ pub fn resume(engine: &Engine, plugin: Plugin, id: &str, recorder: Recorder) -> 
 fn run(engine: &Engine, plugin: Plugin, id: &str, recorder: Recorder, from: From) -> Run {
     let recorder = Arc::new(recorder);
     let journal = Arc::clone(&recorder) as Arc<dyn Journal>;
-    let session = engine.start(SessionStart { id: id.into(), plugin, facts: Arc::new(NoFacts), journal, from });
+    let session = engine.start(SessionStart { id: id.into(), plugin, facts: Arc::new(SomeFacts), journal, from });
     Run { session, recorder }
 }
 

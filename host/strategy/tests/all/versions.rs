@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jackfield_strategy::contract::{
-    Destination, Failure, HttpHeader, HttpResponse, InteractionState, Outcome, Routed, Workbin, WorkbinOwner, versions,
+    Destination, Failure, HttpHeader, HttpResponse, InteractionState, Outcome, Routed, Waiting, Workbin, WorkbinOwner,
+    versions,
 };
 use jackfield_strategy::{EndReason, Look, Plugin, Request, SessionEvent};
 use sha2::{Digest, Sha256};
@@ -139,7 +140,14 @@ async fn whatever_happens_is_told_a_component_of_every_version() {
         let first = run.recorder.asked("a request", |request| matches!(request, Request::UpdateUserData { .. })).await;
         let workbin = Workbin { name: "drafts".into(), owner_type: WorkbinOwner::Place, owner: "P".into() };
         let routed = |destination, virtual_queue: Option<&str>| {
-            Outcome::Routed(Routed { target: "A".into(), destination, virtual_queue: virtual_queue.map(str::to_owned) })
+            Outcome::Routed(Routed {
+                target: "A".into(),
+                destination,
+                virtual_queue: virtual_queue.map(str::to_owned),
+                virtual_queue_id: Some("0".repeat(32)),
+                agent: Some("anna".into()),
+                place: None,
+            })
         };
         let done = |request, outcome| SessionEvent::RequestDone { request, outcome };
         let failure = Failure { code: 2001, name: "timeout".into(), description: "nobody".into() };
@@ -251,5 +259,52 @@ async fn http_requests_have_bounds() {
     tell(&run, "fetch", &"x".repeat(9_000)).await;
     let refused = event(&run, 1).await;
     assert!(refused.contains("1000 __we_error_bad_request bytes of the URL: 9000; at most 8192"), "{refused}");
+    run.session.kill("the test is over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_up_since_0_3_0_is_recorded_and_answered_from_the_record() {
+    let plugin = fixture("0.3.0").await;
+    let run = start(engine(), plugin.clone(), "fixture");
+    event(&run, 0).await;
+    tell(&run, "look up", "Billing@.GA").await;
+    assert_eq!(
+        run.heard("looked up", 0).await,
+        "Some(3) Some(CalendarTime { year: 2026, month: 11, day: 28, weekday: 6, hour: 1, minute: 2, second: 3, offset: \
+         3600 }) Some(true) Some(false)"
+    );
+    tell(&run, "targets", "nonsense").await;
+    let told = run.heard("targets", 0).await;
+    assert_eq!(told, "Err(TextError { message: \"`nonsense` is none\", start: 0, end: 1 })");
+    // Somebody who looks has no facts but those recorded.
+    let look = Look { session: "fixture".into(), plugin, history: run.recorder.read(), failed: None };
+    let looked = engine().look(look).await;
+    assert_eq!((looked.difference, looked.failure), (None, None));
+    run.session.kill("the test is over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_since_0_3_0_says_how_to_choose_and_what_is_next() {
+    let run = start(engine(), fixture("0.3.0").await, "fixture");
+    event(&run, 0).await;
+    tell(&run, "relax", "").await;
+    let turns = run.recorder.turns();
+    let route = turns.iter().flat_map(|turn| &turn.requests).find_map(|(_, request)| match request {
+        Request::Route(route) => Some(route.clone()),
+        _ => None,
+    });
+    let route = route.expect("a submit");
+    let statistic = route.choice.as_ref().and_then(|choice| choice.statistic.as_deref());
+    assert_eq!(statistic, Some("StatTimeInReadyState"));
+    assert_eq!(route.relaxation.map(|steps| steps.iter().map(|step| step.after).collect()), Some(vec![30_000]));
+    assert_eq!(route.clear_on_timeout, Some(false));
+    let target = route.targets.first().expect("a target");
+    assert_eq!((target.group.as_deref(), target.workbin.as_deref()), (Some("Night"), Some("drafts")));
+    tell(&run, "query", "7").await;
+    assert_eq!(asked(&run).last().map(String::as_str), Some("query-route of request 7"));
+    let queried = run.recorder.asked("a query", |request| matches!(request, Request::QueryRoute(7))).await;
+    let waiting = Outcome::Waiting(Waiting { priority: 5, position: 2, expected: Some(60_000) });
+    deliver(&run, SessionEvent::RequestDone { request: queried, outcome: waiting }).await;
+    assert_eq!(event(&run, 1).await, format!("done {queried} waiting 5 2 Some(60000)"));
     run.session.kill("the test is over");
 }

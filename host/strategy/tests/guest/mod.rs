@@ -16,7 +16,7 @@ pub fn guest(name: &str) -> PathBuf {
     let sources = [
         guests.join("examples").join(name).with_extension("rs"),
         guests.join("src/lib.rs"),
-        root.join("wit/since-0.2.0/strategy.wit"),
+        root.join("wit/since-0.3.0/strategy.wit"),
     ];
     let newest = sources.iter().map(|source| changed(source).expect("a guest's source")).max();
     if changed(&file) < newest {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jackfield_strategy::{
-    Engine, Facts, From, Journal, Origin, Plugin, Recording, Session, SessionEvent, SessionStart, Settings, Turn,
+    Engine, From, Journal, NoFacts, Origin, Plugin, Recording, Session, SessionEvent, SessionStart, Settings, Turn,
 };
 use tokio::sync::watch;
 
@@ -43,19 +43,6 @@ impl Journal for Counting {
     }
 }
 
-/// Has nothing to look up.
-pub struct Nothing;
-
-impl Facts for Nothing {
-    fn list_item(&self, _list: &str, _item: &str, _key: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn parameter(&self, _name: &str) -> Option<String> {
-        None
-    }
-}
-
 /// An engine for so many live sessions.
 pub fn engine(live: usize) -> anyhow::Result<Engine> {
     Ok(Engine::new(Settings { live, ..Settings::default() })?)
@@ -72,7 +59,7 @@ pub fn start(engine: &Engine, plugin: &Plugin, journal: Arc<dyn Journal>) -> Ses
     engine.start(SessionStart {
         id: uuid::Uuid::now_v7().simple().to_string().into(),
         plugin: plugin.clone(),
-        facts: Arc::new(Nothing),
+        facts: Arc::new(NoFacts),
         journal,
         from: From::Origin(Box::new(Origin::new(Vec::new(), Vec::new()))),
     })

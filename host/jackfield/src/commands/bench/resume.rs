@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jackfield_journal::{Entry, Journal, SessionRow, Urgency};
 use jackfield_strategy::{
-    Engine, From, History, Journal as Recorder, JournalError, Origin, Plugin, Recording, Session, SessionStart, Turn,
+    Engine, From, History, Journal as Recorder, JournalError, NoFacts, Origin, Plugin, Recording, Session,
+    SessionStart, Turn,
 };
 use tokio::sync::watch;
 
-use super::engine::{Nothing, engine, guest, message, until};
+use super::engine::{engine, guest, message, until};
 use super::measure::percentile;
 use super::throughput::{fresh, open_journal};
 use super::{Aim, Figure};
@@ -194,7 +195,7 @@ async fn begin(journal: &Journal, engine: &Engine, plugin: &Plugin) -> (Session,
     let session = engine.start(SessionStart {
         id,
         plugin: plugin.clone(),
-        facts: Arc::new(Nothing),
+        facts: Arc::new(NoFacts),
         journal: Arc::new(OnDisk { journal: journal.clone(), turns: sender }),
         from: From::Origin(Box::new(origin)),
     });

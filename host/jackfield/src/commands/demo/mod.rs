@@ -341,7 +341,7 @@ async fn watch(
     let (link, mut happens) = connect::link(server, connect::registration("demo", ClientType::ReportingEngine));
     let name = server.name.get_ref().clone();
     let client: Client = waiting_for(&name, parts, async || link.client()).await?;
-    let start = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+    let start = RequestStartReporting { interactions: true, agents: false, ..Default::default() };
     client.request(Request::StartReporting(start)).await.with_context(|| format!("server `{name}`"))?;
     tokio::spawn(async move {
         while let Some(happening) = happens.recv().await {

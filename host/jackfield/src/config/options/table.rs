@@ -378,6 +378,14 @@ pub const OPTIONS: &[OptionDefinition] = &[
         Restart,
         "How long pulls wait after a start with interactions waiting, so that routers that come back get their own first. 0: not at all.",
     ),
+    integer(
+        Server,
+        "settings",
+        "reporting-window",
+        (10, 0, 1_440, Minutes),
+        FromThenOn,
+        "How long recent reporting events are kept after the last client went that wants to go on where it was. 0: not at all.",
+    ),
     integer(Server, "limits", "clients", (1_000, 1, 100_000, Count), Restart, "Clients at once."),
     integer(
         Server,
@@ -403,6 +411,15 @@ pub const OPTIONS: &[OptionDefinition] = &[
         Restart,
         "Interaction bodies kept in memory; the others are read from the store when they are pulled.",
     ),
+    integer(
+        Server,
+        "limits",
+        "reporting-events",
+        (16_384, 0, 1_000_000, Count),
+        Restart,
+        "Recent reporting events kept for clients that come back, such as jackfield report; nothing is kept while no such client was there. At most half of events-waiting. 0: none.",
+    ),
+    integer(Server, "limits", "reporting-size", (16, 1, 32, Mebibytes), Restart, "Bytes of them; the oldest go first."),
     integer(
         MediaServer,
         "smtp",

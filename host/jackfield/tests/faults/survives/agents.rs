@@ -100,7 +100,7 @@ pub fn watch(site: &Site, book: &Book) -> Working {
         while let Some(event) = events.recv().await {
             match event {
                 LinkEvent::Up(client) => {
-                    let start = RequestStartReporting { interactions: true, agents: false, queues: Vec::new() };
+                    let start = RequestStartReporting { interactions: true, agents: false, ..Default::default() };
                     if client.request(Request::StartReporting(start)).await.is_err() {
                         client.close();
                     }

@@ -68,6 +68,28 @@ fn only_the_holder_may() {
 }
 
 #[test]
+fn defaults_are_for_keys_that_are_not_there_after_the_other_changes() {
+    let mut world = World::new();
+    let media = world.client(ClientType::MediaServer);
+    let router = world.client(ClientType::RoutingEngine);
+    let id = world.submit(media, "inbound", 0);
+    world.pulled(router, pull_ids(&[&id]));
+    for number in ["1", "2"] {
+        let list = |key| Some(KeyValueList::default().with(key, number));
+        let change = RequestChangeProperties {
+            interaction_id: id.clone(),
+            changed: list("RVQID"),
+            defaults: list("RPVQID"),
+            ..RequestChangeProperties::default()
+        };
+        world.done(router, RequestMessage::ChangeProperties(change));
+    }
+    let data = whole(&mut world, router, &id).user_data.expect("user data");
+    assert_eq!((data.text("RPVQID"), data.text("RVQID")), (Some("1"), Some("2")));
+    assert_eq!(data.pairs.iter().filter(|pair| pair.key == "RPVQID").count(), 1);
+}
+
+#[test]
 fn what_is_refused_changes_nothing() {
     let mut world = World::new();
     let media = world.client(ClientType::MediaServer);

@@ -50,7 +50,7 @@ fn relayed_with_its_key_and_answered() {
             user_data: None
         }))
     );
-    assert_eq!(world.reported(reporter, 1), [ExternalServiceRequested, ExternalServiceResponded]);
+    assert_eq!(world.reported(reporter, 0), [ExternalServiceRequested, ExternalServiceResponded]);
     assert_eq!(world.refused(media, answer(request.server_reference_id, false, made)), 1000, "once only");
 }
 
@@ -113,6 +113,7 @@ fn an_event_of_a_clients_own_making_is_reported() {
         interaction_id: String::new(),
         name: "Queued".into(),
         data: Some(KeyValueList::default().with("RVQID", "1")),
+        ..Default::default()
     };
     world.done(router, RequestMessage::DistributeEvent(event));
     let events = world.events(reporter);

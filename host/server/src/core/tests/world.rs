@@ -237,7 +237,7 @@ impl World {
     /// A client that gets every reporting event.
     pub(super) fn reporter(&mut self) -> ClientId {
         let client = self.client(ClientType::ReportingEngine);
-        let all = RequestStartReporting { interactions: true, agents: true, queues: vec![] };
+        let all = RequestStartReporting { interactions: true, agents: true, ..Default::default() };
         assert!(matches!(self.ask(client, RequestMessage::StartReporting(all)), EventMessage::AgentStates(_)));
         client
     }
@@ -311,14 +311,14 @@ impl World {
         its.into_iter().filter_map(|(_, event)| event.message).collect()
     }
 
-    /// The names of what was reported, numbered without a gap from `first`.
-    pub(super) fn reported(&mut self, reporter: ClientId, first: u64) -> Vec<ReportingName> {
+    /// The names of what was reported, each after the one before; the first after number `after`.
+    pub(super) fn reported(&mut self, reporter: ClientId, mut after: u64) -> Vec<ReportingName> {
         self.events(reporter)
             .into_iter()
-            .zip(first..)
-            .map(|(event, number)| match event {
+            .map(|event| match event {
                 EventMessage::Reporting(reporting) => {
-                    assert_eq!(reporting.sequence, number);
+                    assert_eq!(reporting.previous, after);
+                    after = reporting.sequence;
                     reporting.name()
                 }
                 other => panic!("no reporting event: {other:?}"),

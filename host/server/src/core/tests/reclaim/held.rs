@@ -15,7 +15,7 @@ fn what_it_held_is_kept_for_it_and_comes_back_as_it_was() {
     let ids = scene.routed(2);
     let reporter = scene.world.reporter();
     scene.breaks();
-    assert_eq!(scene.world.reported(reporter, 1), [PartyRemoved, PlacedInQueue, PartyRemoved, PlacedInQueue]);
+    assert_eq!(scene.world.reported(reporter, 6), [PartyRemoved, PlacedInQueue, PartyRemoved, PlacedInQueue]);
     scene.is_kept(&ids[0]);
     let agent = scene.world.agent("ann", "p1");
     assert!(scene.world.pulled(agent, pull_ids(&refs(&ids))).is_empty(), "an agent no more than a router");

@@ -45,8 +45,11 @@ fn boxes(svg: &Element) -> HashMap<u32, [f64; 4]> {
     boxes
 }
 
-/// First and last point of each arrow that has a transition.
-fn arrows(svg: &Element) -> Vec<(usize, (f64, f64), (f64, f64))> {
+/// Its transition, where it begins, and its tip.
+type Arrow = (usize, (f64, f64), (f64, f64));
+
+/// The arrows that have a transition.
+fn arrows(svg: &Element) -> Vec<Arrow> {
     let groups = svg.elements().filter(|group| group.attribute("data-transition").is_some());
     groups
         .map(|group| {

@@ -1,10 +1,14 @@
 //! The command line.
 
+mod scxml;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jackfield_packages::oci::Reference;
+
+pub use scxml::{Scxml, ScxmlCheck, ScxmlFile, ScxmlGraph};
 
 use crate::exit;
 
@@ -100,6 +104,9 @@ pub enum Command {
     Publish(Publish),
     /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
+    /// Look at SCXML documents: check them, draw them.
+    #[command(subcommand)]
+    Scxml(Scxml),
     /// List every option of the configuration with its range, its default, and when a change counts.
     Options,
     /// Let a day pass in a moment: who would wait for how long, with the agents of the site.

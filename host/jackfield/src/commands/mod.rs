@@ -17,6 +17,7 @@ mod registry;
 mod replay;
 mod report;
 mod run;
+mod scxml;
 mod server;
 mod sessions;
 mod simulate;
@@ -68,6 +69,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check_plugins::check(global, &arguments).await,
         Command::Install(arguments) => install::install(global, arguments).await,
         Command::Publish(arguments) => publish::publish(global, arguments).await,
+        Command::Scxml(command) => scxml::scxml(global, command),
         Command::Options => options::options(global),
         Command::Simulate(arguments) => simulate::simulate(global, &arguments),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

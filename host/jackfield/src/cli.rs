@@ -1,11 +1,15 @@
 //! The command line.
 
+mod scxml;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jackfield_packages::oci::Reference;
 use jackfield_scxml::model::Profile;
+
+pub use scxml::{Scxml, ScxmlCheck, ScxmlFile, ScxmlGraph};
 
 use crate::exit;
 
@@ -67,6 +71,8 @@ pub enum Command {
     Agent(Agent),
     /// Show what waits in the interaction queues.
     Queues(Queues),
+    /// Write what servers report as lines of JSON, or make a report of a day of such lines.
+    Report(Report),
     /// Show the sessions of the running node, or, from its journal, those that have ended.
     Sessions(Sessions),
     /// Show what the journal holds of one session, turn by turn.
@@ -101,6 +107,9 @@ pub enum Command {
     Convert(Convert),
     /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
+    /// Look at SCXML documents: check them, draw them.
+    #[command(subcommand)]
+    Scxml(Scxml),
     /// List every option of the configuration with its range, its default, and when a change counts.
     Options,
     /// Let a day pass in a moment: who would wait for how long, with the agents of the site.
@@ -307,6 +316,71 @@ pub struct Queues {
     /// With --watch: time between two looks.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     pub interval: Duration,
+}
+
+/// `jackfield report`
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Writes one line for each event until Ctrl-C, beginning now; with --resume where it stopped the last time. A server
+that is away is tried until it is back. It keeps recent events for that time (options reporting-window,
+reporting-events, reporting-size); what it keeps no more, and what it had told nobody when it was started anew, is
+a line with the event `gap`. A line may come twice after this command was killed: server, stream and sequence are
+those of one event.
+
+Examples:
+  jackfield report >> today.jsonl
+  jackfield report --resume var/report.position >> today.jsonl
+  jackfield report --queue VQ_Billing --server email_server
+  jackfield report day today.jsonl --within 30s --zone Europe/Vienna"
+)]
+pub struct Report {
+    /// Make a report of what was written.
+    #[command(subcommand)]
+    pub command: Option<ReportCommand>,
+    /// Servers to listen to; all of the site's when none is named.
+    #[arg(long = "server", value_name = "SERVER")]
+    pub servers: Vec<String>,
+    /// Only what happens in these interaction queues and virtual queues; nothing of agents then.
+    #[arg(long = "queue", value_name = "QUEUE")]
+    pub queues: Vec<String>,
+    /// Keep the place in the streams in this file, and go on there.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+}
+
+/// What is made of lines that were written.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// For each virtual queue: what entered, was answered and was abandoned, waits, and the service level.
+    Day(ReportDay),
+}
+
+/// `jackfield report day`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads lines that `jackfield report` has written; no server and no configuration is needed. The service level is the
+share of all waits that ended which were answered in time. Ends with code 3 when lines cannot be read or say that
+something is lost (`gap`): then there was more than is counted.
+
+Examples:
+  jackfield report day today.jsonl
+  jackfield report day *.jsonl --date 2026-03-02 --zone Europe/Vienna --within 30s --json
+  zcat march.jsonl.gz | jackfield report day -")]
+pub struct ReportDay {
+    /// Files of lines; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Waits that end no later are within the service level.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub within: Duration,
+    /// Only what happened on this day, such as 2026-03-02.
+    #[arg(long, value_name = "DATE", value_parser = crate::text::parse_date)]
+    pub date: Option<String>,
+    /// Time zone of days and hours, such as Europe/Vienna; UTC when none is named.
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
 }
 
 /// `jackfield sessions`

@@ -14,6 +14,7 @@ mod control;
 mod documents;
 mod embedded;
 mod exit;
+mod figures;
 mod journal;
 mod moves;
 mod output;

@@ -30,6 +30,17 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     fraction.map_or_else(|| humantime::parse_duration(text).map_err(|error| format!("`{text}`: {error}")), Ok)
 }
 
+/// A day such as `2026-03-02`, as it was written.
+///
+/// # Errors
+/// It is none.
+pub fn parse_date(text: &str) -> Result<String, String> {
+    match text.parse::<jiff::civil::Date>() {
+        Ok(date) if date.to_string() == text => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is no day; write it as 2026-03-02")),
+    }
+}
+
 /// Some milliseconds as people say them: `340 ms`, `2.1 s`, `4 min`, `3 h`, `2 d`.
 pub fn time(milliseconds: i64) -> String {
     match milliseconds {
@@ -108,6 +119,14 @@ mod tests {
         assert!(parse_time_range("2s..1s").is_err_and(|error| error.contains("backwards")));
         assert!(parse_time_range("soon").is_err_and(|error| error.contains("`soon`")));
         assert!(parse_time_range("-1s").is_err());
+    }
+
+    #[test]
+    fn days() {
+        assert_eq!(parse_date("2026-03-02"), Ok("2026-03-02".to_owned()));
+        for wrong in ["2026-02-30", "today", "2026-3-2", "20260302"] {
+            assert!(parse_date(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

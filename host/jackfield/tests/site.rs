@@ -42,6 +42,9 @@ fn the_demo_adds_up_and_leaves_nothing_running() {
     assert_eq!(sum("queues", "waiting"), number(&result, "left"), "{result}");
     assert_eq!(sum("agents", "accepted"), sum("strategies", "delivered"), "{result}");
     assert!(sum("agents", "done") > 0, "{result}");
+    // Whoever got to an agent was waited for in a virtual queue, and nobody waits there any more.
+    assert_eq!(sum("virtualQueues", "answered"), sum("strategies", "delivered"), "{result}");
+    assert_eq!(sum("virtualQueues", "waiting"), 0, "{result}");
     for row in result["queues"].as_array().expect("a list") {
         let came = number(row, "submitted") + number(row, "placed") + number(row, "returned");
         assert_eq!(came, number(row, "taken") + number(row, "waiting"), "{row}");

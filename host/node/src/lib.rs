@@ -45,6 +45,7 @@ mod shadow;
 mod shared;
 mod status;
 mod targets;
+mod virtual_queues;
 mod written_targets;
 
 pub use calendar::{BusinessHours, Calendar, Hours, Opening, SpecialDay};
@@ -57,3 +58,4 @@ pub use status::{
     CounterStatus, JournalStatus, LinkStatus, NodeStatus, PullState, PullStatus, SessionState, SessionStatus,
     ShutdownReport,
 };
+pub use virtual_queues::{ObjectKind, Objects, ReportTargets};

@@ -13,15 +13,17 @@ use crate::facts::Said;
 use crate::node::Node;
 use crate::pulling::PullOptions;
 use crate::settings::{AgentSettings, Options, Settings};
+use crate::virtual_queues::Objects;
 
 pub(crate) struct Live {
     pub options: Options,
     pub agents: Vec<AgentSettings>,
+    pub objects: Objects,
 }
 
 impl Live {
     pub fn of(settings: &Settings) -> Live {
-        Live { options: settings.options.clone(), agents: settings.agents.clone() }
+        Live { options: settings.options.clone(), agents: settings.agents.clone(), objects: settings.objects.clone() }
     }
 
     /// The pauses of links that are lost.

@@ -129,9 +129,7 @@ impl Node {
             let (sender, receiver) = mpsc::channel(2 * sources.max(1));
             senders.push(sender);
             if let Some(mut task) = LinkTask::new(shared.clone(), index, receiver, way, stopped) {
-                for session in recovered.remove(&index).unwrap_or_default() {
-                    task.restore(session);
-                }
+                task.take_up(recovered.remove(&index).unwrap_or_default());
                 links.spawn(task.run());
             }
         }

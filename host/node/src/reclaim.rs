@@ -273,6 +273,7 @@ impl LinkTask {
     // ---- resuming ----
 
     fn resume(&mut self, session: &Arc<str>, request: u64) {
+        let is_ending = self.is_ending(session, request);
         let Some(running) = self.sessions.get_mut(session) else { return };
         let Some(what) = running.card.pending(request).map(|pending| pending.request) else { return };
         if let Request::Route(RouteRequest { interaction, .. }) | Request::Deliver { interaction, .. } = &what
@@ -281,7 +282,7 @@ impl LinkTask {
             // It goes on.
             return;
         }
-        if matches!(what, Request::Fetch(_)) {
+        if matches!(what, Request::Fetch(_)) || is_ending {
             // It goes on, whatever becomes of the link.
             return;
         }
@@ -290,13 +291,12 @@ impl LinkTask {
         }
         if running.end.is_some() {
             // Nobody waits for a target any more.
-            running.card.answered(request);
+            self.not_routed(session, request, HostError::Cancelled.with("the session has ended"), None);
             return;
         }
         let is_cancelled = running.card.find(|other| matches!(other, Request::CancelRoute(of) if *of == request));
         if let Some((cancel, _)) = is_cancelled {
-            running.failed(request, HostError::Cancelled.with("cancelled by the strategy"));
-            running.done(cancel, Outcome::Done);
+            self.not_routed(session, request, HostError::Cancelled.with("cancelled by the strategy"), Some(cancel));
             return;
         }
         self.carry_out(session, request);
@@ -325,6 +325,6 @@ fn queue_of(request: &Request) -> Option<Lasting> {
     }
     let queue = route.targets.iter().find(|target| target.target_type == TargetType::InteractionQueue)?;
     let destination = Destination::InteractionQueue(queue.name.clone());
-    let outcome = routed(queue.name.clone(), destination, route.virtual_queue.clone());
+    let outcome = Outcome::Routed(routed(queue.name.clone(), destination, route.virtual_queue.clone()));
     Some(placed(&route.interaction, &queue.name, outcome))
 }

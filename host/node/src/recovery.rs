@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jackfield_journal::{Entry, StoreError, StoredSession, Urgency};
+use jackfield_journal::{Entry, MessageRow, StoreError, StoredSession, Urgency};
 use jackfield_strategy::contract::Outcome;
 use jackfield_strategy::{
     EndReason, From as Begins, History, Input, Plugin, Request, Resumed, SessionEnd, SessionEvent, SessionStart,
@@ -24,6 +24,7 @@ use crate::link::LinkTask;
 use crate::recording::{Book, Way, history_of, milliseconds};
 use crate::sessions::{MessageServer, Running};
 use crate::shared::Shared;
+use crate::virtual_queues::Waits;
 
 /// Sessions that are read at once: what is recorded of them is in memory then.
 const AT_ONCE: usize = 256;
@@ -44,12 +45,21 @@ pub(crate) struct Recovered {
     stopping: bool,
 }
 
+/// What one link goes on with.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub sessions: Vec<Recovered>,
+    /// Waits in virtual queues of sessions that cannot go on.
+    pub left_open: Vec<Waits>,
+}
+
 /// Everything that has not ended, by link.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub(crate) async fn recover(shared: &Shared, ways: &[Arc<Way>]) -> Result<HashMap<usize, Vec<Recovered>>, StoreError> {
+pub(crate) async fn recover(shared: &Shared, ways: &[Arc<Way>]) -> Result<HashMap<usize, Found>, StoreError> {
     let Some(book) = &shared.book else { return Ok(HashMap::new()) };
+    let mut by_link: HashMap<usize, Found> = HashMap::new();
     let unfinished = book.journal.unfinished().await?;
     let total = unfinished.len();
     let (began, mut told) = (Instant::now(), Instant::now());
@@ -62,9 +72,12 @@ pub(crate) async fn recover(shared: &Shared, ways: &[Arc<Way>]) -> Result<HashMa
         }
         for stored in book.journal.histories(ids.to_vec()).await? {
             let id = stored.row.id.clone();
-            match take_up(book, ways, &mut plugins, &mut names, stored).await {
+            match take_up(book, ways, &mut plugins, &mut names, &stored).await {
                 Ok(session) => sessions.push(session),
                 Err(reason) => {
+                    if let Some((link, waits)) = left_open(shared, &stored) {
+                        by_link.entry(link).or_default().left_open.extend(waits);
+                    }
                     tracing::error!(session = &*id, reason, "a session in the journal cannot go on; it ends");
                     let outcome = format!("it could not go on: {reason}");
                     let at = milliseconds(jackfield_world::wall_ms());
@@ -86,9 +99,8 @@ pub(crate) async fn recover(shared: &Shared, ways: &[Arc<Way>]) -> Result<HashMa
         tracing::info!(sessions, ended, took = ?began.elapsed(), "the sessions in the journal go on");
     }
     book.recovered.store(u64::try_from(sessions.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    let mut by_link: HashMap<usize, Vec<Recovered>> = HashMap::new();
     for session in sessions {
-        by_link.entry(session.card.way.link).or_default().push(session);
+        by_link.entry(session.card.way.link).or_default().sessions.push(session);
     }
     Ok(by_link)
 }
@@ -132,7 +144,7 @@ async fn take_up(
     ways: &[Arc<Way>],
     plugins: &mut Pinned<'_>,
     names: &mut Names,
-    stored: StoredSession,
+    stored: &StoredSession,
 ) -> Result<Recovered, String> {
     let row = &stored.row;
     let settings = &plugins.shared.settings;
@@ -144,8 +156,8 @@ async fn take_up(
     let link = settings.links.iter().position(|link| link.server == row.server);
     let link = index("the link to interaction server", &row.server, link)?;
     let way = ways.get(link).ok_or("its link is gone")?.clone();
-    let history = history_of(&stored).map_err(|error| error.to_string())?;
-    let plugin = plugins.get(book, &stored).await?;
+    let history = history_of(stored).map_err(|error| error.to_string())?;
+    let plugin = plugins.get(book, stored).await?;
     let standing = history.standing();
     let held: Vec<Held> = standing.held().iter().map(|interaction| names.hold(interaction)).collect();
     let first = held.iter().find(|held| *held.id == *row.interaction);
@@ -156,9 +168,9 @@ async fn take_up(
         card.asked(*request, pending.clone());
     }
     let mut events = Vec::with_capacity(stored.messages.len());
-    for message in stored.messages {
-        card.told(&message.key);
-        events.push(SessionEvent::Message { key: message.key, name: message.name, data: message.data });
+    for MessageRow { key, name, data, .. } in &stored.messages {
+        card.told(key);
+        events.push(SessionEvent::Message { key: key.clone(), name: name.clone(), data: data.clone() });
     }
     let stop = |turn: &jackfield_strategy::Turn| matches!(turn.input, Input::Event(SessionEvent::StopRequested(_)));
     Ok(Recovered {
@@ -170,6 +182,18 @@ async fn take_up(
         is_over: history.turns.last().is_some_and(|turn| turn.last),
         stopping: history.turns.iter().any(stop),
     })
+}
+
+/// Waits in virtual queues that a session has not ended, and the link they are to be ended over.
+fn left_open(shared: &Shared, stored: &StoredSession) -> Option<(usize, Vec<Waits>)> {
+    let link = shared.settings.links.iter().position(|link| link.server == stored.row.server)?;
+    let history = history_of(stored).ok()?;
+    let standing = history.standing();
+    let waits = standing.waiting().iter().filter_map(|(request, pending)| match &pending.request {
+        Request::Route(route) => Waits::of(&stored.row.id, *request, route),
+        _ => None,
+    });
+    Some((link, waits.collect()))
 }
 
 /// Messages it made since its last checkpoint, and who made them for it.
@@ -242,8 +266,18 @@ async fn answer_sent_events(book: &Book, sessions: &mut [Recovered]) -> Result<(
 }
 
 impl LinkTask {
+    /// What was found goes on.
+    pub(crate) fn take_up(&mut self, found: Found) {
+        for session in found.sessions {
+            self.restore(session);
+        }
+        for waits in found.left_open {
+            self.wait_is_left_open(&waits);
+        }
+    }
+
     /// A session goes on.
-    pub(crate) fn restore(&mut self, recovered: Recovered) {
+    fn restore(&mut self, recovered: Recovered) {
         let Recovered { card, held, messages, resumed, events, is_over, stopping } = recovered;
         let Some(facts) = self.shared.facts.get(card.strategy).cloned() else { return };
         let card = Arc::new(card);

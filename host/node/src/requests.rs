@@ -53,6 +53,10 @@ pub(crate) enum Purpose {
     TakeBack { interaction: String, number: u64 },
     /// What a session left behind goes back to its queue, or aside (`endings`).
     Leave { session: Option<Arc<str>>, interaction: String, how: Leaving },
+    /// An event of a virtual queue, by its number (`virtual_queues`).
+    Report(u64),
+    /// What is attached of a target (`virtual_queues`).
+    AttachTargets,
     /// What is in `orchestration_system` (`clean_up`).
     CleanUp(Asked),
 }
@@ -157,10 +161,8 @@ impl LinkTask {
         } else {
             self.strategy_request(session, request, what, asked_at)
         };
-        if let Err(failure) = done
-            && let Some(running) = self.sessions.get_mut(session)
-        {
-            running.failed(request, failure);
+        if let Err(failure) = done {
+            self.not_carried_out(session, request, failure);
         }
     }
 
@@ -309,13 +311,16 @@ impl LinkTask {
         if answer.is_some() {
             self.services.answered(session, request);
         }
-        if let Some(running) = self.sessions.get_mut(session) {
-            match answer {
-                Some(Ok(outcome)) => running.done(request, outcome),
-                Some(Err(failure)) => running.failed(request, failure),
-                // Another step follows.
-                None => {}
+        match answer {
+            Some(Ok(Outcome::Routed(routed))) => self.routed(session, request, routed),
+            Some(Ok(outcome)) => {
+                if let Some(running) = self.sessions.get_mut(session) {
+                    running.done(request, outcome);
+                }
             }
+            Some(Err(failure)) => self.not_routed(session, request, failure, None),
+            // Another step follows.
+            None => {}
         }
         self.settle(session);
     }
@@ -329,14 +334,14 @@ impl LinkTask {
                 }
                 tracing::warn!(server = self.server, session = &**session, request, "the server does not answer");
                 self.services.answered(session, *request);
-                if let Some(running) = self.sessions.get_mut(session) {
-                    running.failed(*request, HostError::Timeout.with("the server did not answer in time"));
-                }
                 let session = session.clone();
+                let failure = HostError::Timeout.with("the server did not answer in time");
+                self.not_routed(&session, *request, failure, None);
                 self.settle(&session);
             }
             Purpose::Pull(pull) => self.pull_failed(*pull, &LinkError::TimedOut),
             Purpose::Probe { .. } => self.probed(),
+            Purpose::Report(number) => self.report_is_late(*number),
             // A server that does not answer this is not there: the next connection starts over.
             Purpose::Reclaim => self.cut(),
             _ => {}
@@ -356,6 +361,7 @@ impl LinkTask {
             }
             // `pulled` sees that it no longer counts, and gives everything back.
             (Purpose::Pull(pull), Ok(Answer::PulledInteractions(pulled))) => self.pulled(pull, pulled),
+            (Purpose::Report(number), answer) => self.reported(number, &answer),
             _ => {}
         }
     }

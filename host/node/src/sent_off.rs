@@ -53,9 +53,7 @@ impl LinkTask {
         };
         count(&self.shared.counters.delivered);
         self.release_from(&session, interaction);
-        if let Some(running) = self.sessions.get_mut(&session) {
-            running.done(request, routed(target, destination, virtual_queue));
-        }
+        self.routed(&session, request, routed(target, destination, virtual_queue));
         true
     }
 

@@ -7,6 +7,7 @@ use jackfield_link::Endpoint;
 
 use crate::calendar::Calendar;
 use crate::pulling::Source;
+use crate::virtual_queues::{Objects, ReportTargets};
 
 /// Everything one node needs to know.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub lists: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
     /// Business hours, special days and the time zone that strategies look up.
     pub calendar: Calendar,
+    /// What reports call objects of the configuration.
+    pub objects: Objects,
     /// Options of section `orchestration`, and our own.
     pub options: Options,
 }
@@ -114,6 +117,8 @@ pub struct Options {
     /// How long what belongs to another node of the cluster may wait in `orchestration_system` before this node
     /// cleans it up in that one's place. Default 300 s, 10 to 86,400.
     pub cleanup_takeover_timeout: Duration,
+    /// What is attached to interactions that wait in a virtual queue. Default: all.
+    pub report_targets: ReportTargets,
 }
 
 impl Settings {
@@ -140,6 +145,7 @@ impl Default for Options {
             request_timeout: Duration::from_secs(30),
             link_down_timeout: Duration::from_secs(300),
             cleanup_takeover_timeout: Duration::from_secs(300),
+            report_targets: ReportTargets::All,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::failures::HostError;
 use crate::link::LinkTask;
 use crate::requests::{Purpose, failure, request_key};
 use crate::shared::count;
+use crate::virtual_queues::Waits;
 
 /// How long an agent is left out whom the server did not let be invited: what we know of that agent is
 /// behind, and a report is on its way.
@@ -81,6 +82,7 @@ impl LinkTask {
         route: RouteRequest,
         asked_at: u64,
     ) -> Result<(), Failure> {
+        let in_virtual_queue = Waits::of(session, request, &route);
         let RouteRequest { interaction, virtual_queue, priority, targets, timeout, deliver, .. } = route;
         self.check_held(session, &interaction)?;
         let (media_type, since) = match self.sessions.get(session).and_then(|running| running.holds(&interaction)) {
@@ -110,7 +112,8 @@ impl LinkTask {
             };
             selected.push(Target::new(kind, target.name));
         }
-        if !selected.is_empty() || queue.is_none() {
+        let has_agents = !selected.is_empty();
+        if has_agents || queue.is_none() {
             self.last_route += 1;
             let id = RouteId(self.last_route);
             let submit = Submit {
@@ -134,6 +137,7 @@ impl LinkTask {
                 virtual_queue: virtual_queue.clone(),
             };
             self.routes.insert(id, waiting);
+            self.wait_begins(in_virtual_queue.as_ref());
             if let Some(running) = self.sessions.get_mut(session) {
                 running.routes.push((request, id));
                 if let Some(held) = running.held_mut(&interaction) {
@@ -149,18 +153,22 @@ impl LinkTask {
                 }
                 _ => {
                     self.selected();
+                    if self.selection.is_waiting(id) {
+                        self.wait_goes_on(in_virtual_queue.as_ref());
+                    }
                     return Ok(());
                 }
             }
         }
         let Some(queue) = queue else { return Ok(()) };
-        let routed = routed(queue.clone(), Destination::InteractionQueue(queue.clone()), virtual_queue);
+        let destination = Destination::InteractionQueue(queue.clone());
+        self.wait_begins(in_virtual_queue.as_ref().filter(|_| !has_agents));
+        self.target_selected(in_virtual_queue.as_ref(), &queue, &destination);
+        let routed = routed(queue.clone(), destination, virtual_queue);
         if deliver {
-            return self.place_in_queue(session, request, &interaction, &queue, routed);
+            return self.place_in_queue(session, request, &interaction, &queue, Outcome::Routed(routed));
         }
-        if let Some(running) = self.sessions.get_mut(session) {
-            running.done(request, routed);
-        }
+        self.routed(session, request, routed);
         Ok(())
     }
 
@@ -176,10 +184,8 @@ impl LinkTask {
         match cancelled {
             Ok(route) => {
                 self.forget_route(route);
-                if let Some(running) = self.sessions.get_mut(session) {
-                    running.failed(submit, HostError::Cancelled.with("cancelled by the strategy"));
-                    running.done(request, Outcome::Done);
-                }
+                let failure = HostError::Cancelled.with("cancelled by the strategy");
+                self.not_routed(session, submit, failure, Some(request));
                 Ok(())
             }
             Err(error @ CancelError::Unknown) => Err(HostError::RequestUnknown.with(error)),
@@ -215,11 +221,11 @@ impl LinkTask {
             match output {
                 Output::Assign(assigned) => self.assigned(assigned),
                 Output::Found(Assigned { route, agent, target, .. }) => {
-                    if let Some(waiting) = self.forget_route(route)
-                        && let Some(running) = self.sessions.get_mut(&waiting.session)
-                    {
-                        let routed = routed(target.name, Destination::Agent(agent), waiting.virtual_queue);
-                        running.done(waiting.request, routed);
+                    if let Some(Waiting { session, request, virtual_queue, .. }) = self.forget_route(route) {
+                        let destination = Destination::Agent(agent);
+                        let in_virtual_queue = virtual_queue.is_some().then(|| self.waits(&session, request)).flatten();
+                        self.target_selected(in_virtual_queue.as_ref(), &target.name, &destination);
+                        self.routed(&session, request, routed(target.name, destination, virtual_queue));
                     }
                 }
                 Output::TimedOut(route) => {
@@ -242,6 +248,8 @@ impl LinkTask {
         let (session, request) = (waiting.session.clone(), waiting.request);
         self.attempts += 1;
         let step = format!(":deliver:{}", self.attempts);
+        let in_virtual_queue = waiting.virtual_queue.is_some().then(|| self.waits(&session, request)).flatten();
+        self.target_selected(in_virtual_queue.as_ref(), &target.name, &Destination::Agent(agent.clone()));
         let to = request_deliver::Target::Agent(agent);
         self.deliver(session, request, interaction, to, Kind::Selected { route, target: target.name }, step);
     }
@@ -344,9 +352,7 @@ impl LinkTask {
             }
         };
         self.release_from(&session, &interaction);
-        if let Some(running) = self.sessions.get_mut(&session) {
-            running.done(request, routed(target, destination, virtual_queue));
-        }
+        self.routed(&session, request, routed(target, destination, virtual_queue));
         self.settle(&session);
     }
 
@@ -399,9 +405,7 @@ impl LinkTask {
             self.selection.remove(self.now, *route);
             self.forget_route(*route);
         }
-        if let Some(running) = self.sessions.get_mut(&delivery.session) {
-            running.failed(delivery.request, failure);
-        }
+        self.not_routed(&delivery.session, delivery.request, failure, None);
         self.settle(&delivery.session);
     }
 
@@ -440,10 +444,8 @@ impl LinkTask {
 
     /// A wait ends without a target.
     fn end_route(&mut self, route: RouteId, failure: Failure) {
-        if let Some(waiting) = self.forget_route(route)
-            && let Some(running) = self.sessions.get_mut(&waiting.session)
-        {
-            running.failed(waiting.request, failure);
+        if let Some(waiting) = self.forget_route(route) {
+            self.not_routed(&waiting.session, waiting.request, failure, None);
         }
     }
 
@@ -464,15 +466,8 @@ impl LinkTask {
         for (request, route) in running.routes.clone() {
             if self.selection.cancel(route).is_ok() {
                 self.forget_route(route);
-                self.forget_request(session, request);
+                self.not_routed(session, request, HostError::Cancelled.with("the session has ended"), None);
             }
-        }
-    }
-
-    /// Nobody waits for its outcome any more.
-    pub(crate) fn forget_request(&self, session: &Arc<str>, request: u64) {
-        if let Some(running) = self.sessions.get(session) {
-            running.card.answered(request);
         }
     }
 
@@ -480,6 +475,7 @@ impl LinkTask {
 
     /// Who is logged in at this moment.
     pub(crate) fn agent_states(&mut self, agents: Vec<Reported>) {
+        self.agents_are_at(&agents);
         let states: Vec<AgentState> = agents.into_iter().map(agent_state).collect();
         self.agents = states.iter().filter(|state| !state.media.is_empty()).map(|state| state.agent.clone()).collect();
         self.selection.agents(self.now, self.link_id(), &states);
@@ -490,6 +486,7 @@ impl LinkTask {
     pub(crate) fn reporting(&mut self, event: EventReporting) {
         let name = event.name();
         if let Some(reported) = event.agent_state.clone() {
+            self.agent_is_at(&reported);
             let mut state = agent_state(reported);
             if name == ReportingName::AgentLoggedOut {
                 state.media.clear();
@@ -514,12 +511,12 @@ fn left(timeout: u64, asked_at: u64, now: u64) -> Duration {
 }
 
 /// A wait, or a delivery, that has come to its end.
-pub(crate) fn routed(target: String, destination: Destination, virtual_queue: Option<String>) -> Outcome {
+pub(crate) fn routed(target: String, destination: Destination, virtual_queue: Option<String>) -> Routed {
     let agent = match &destination {
         Destination::Agent(agent) => Some(agent.clone()),
         _ => None,
     };
-    Outcome::Routed(Routed { target, destination, virtual_queue, virtual_queue_id: None, agent, place: None })
+    Routed { target, destination, virtual_queue, virtual_queue_id: None, agent, place: None }
 }
 
 pub(crate) fn destination_name(to: &Destination) -> String {

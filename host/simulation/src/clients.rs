@@ -9,7 +9,7 @@ use jackfield_link::{Client, LinkError};
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Ask;
 use jackfield_protocol::v1::{
-    Answer3rdServer, ClientType, Event3rdServerRequest, EventAgentStates, KeyValueList, MediaCapacity,
+    Answer3rdServer, ClientType, Event3rdServerRequest, EventAgentStates, EventReporting, KeyValueList, MediaCapacity,
     ReportingPosition, RequestAccept, RequestAgentLogin, RequestReadyForMedia, RequestRegisterClient, RequestReject,
     RequestStartReporting, RequestStopProcessing, RequestSubmit,
 };
@@ -228,6 +228,7 @@ async fn serve(seat: &Seat, client: &Client, made: &Made, request: &Event3rdServ
 /// does not call missing: it goes on after the event it heard last.
 pub(crate) async fn auditor(seat: Seat) {
     let mut last = ReportingPosition::default();
+    let mut waits = Waits::default();
     loop {
         let (client, mut events) = seat.connect(ClientType::ReportingEngine).await;
         let resume_after = (!last.stream_id.is_empty()).then(|| last.clone());
@@ -255,9 +256,31 @@ pub(crate) async fn auditor(seat: Seat) {
                     seat.weather.ledger().wrong(format!("reporting event {sequence} follows on {heard}"));
                 }
                 last.sequence = event.sequence;
+                if let Some(wrong) = waits.heard(&event) {
+                    seat.weather.ledger().wrong(wrong);
+                }
             }
         }
         client.close();
         seat.weather.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Waits in virtual queues, each by its id: the events of one.
+#[derive(Default)]
+struct Waits(BTreeMap<String, Vec<String>>);
+
+impl Waits {
+    /// A wait begins once and ends once, whatever fails; its beginning may have been lost with a server. What is wrong.
+    fn heard(&mut self, event: &EventReporting) -> Option<String> {
+        let id = event.extensions.as_ref()?.text("VQID")?.to_owned();
+        let name = &event.custom_name;
+        let before = self.0.entry(id.clone()).or_default();
+        let is_wrong = match name.as_str() {
+            "EventQueued" => !before.is_empty(),
+            _ => before.iter().any(|before| before != "EventQueued"),
+        };
+        before.push(name.clone());
+        is_wrong.then(|| format!("the wait {id} in a virtual queue was told {before:?}"))
     }
 }

@@ -164,8 +164,9 @@ impl Ledger {
             }
         }
         let key = &request.idempotency_key;
-        // An invitation's key is one of a moment: it counts while the invitation is open.
-        if key.is_empty() || matches!(message, Ask::Deliver(_)) {
+        // An invitation's key is one of a moment: it counts while the invitation is open. Of two ends of a wait in a
+        // virtual queue, under one key, the server passes on the first.
+        if key.is_empty() || matches!(message, Ask::Deliver(_) | Ask::DistributeEvent(_)) {
             return;
         }
         let encoded = prost::Message::encode_to_vec(&Request { reference_id: 0, ..request.clone() });

@@ -150,6 +150,7 @@ impl NodePlace {
             agents: agents.collect(),
             lists: BTreeMap::new(),
             calendar: Default::default(),
+            objects: Default::default(),
             options: Options {
                 link_down_timeout: options.link_down_timeout,
                 cleanup_takeover_timeout: TAKE_OVER,

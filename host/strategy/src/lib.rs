@@ -51,6 +51,7 @@ mod settings;
 mod standing;
 mod state;
 mod timers;
+pub mod virtual_queue;
 
 pub use end::{EndReason, Limit, SessionEnd};
 pub use engine::{Engine, EngineError};

@@ -1,6 +1,6 @@
 //! Events, and the names they have.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use boa_engine::JsValue;
@@ -116,7 +116,8 @@ impl Row {
 /// The names a session has met.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    numbers: HashMap<Rc<str>, u32>,
+    /// Ordered: documents have few names, and short ones.
+    numbers: BTreeMap<Rc<str>, u32>,
     known: Vec<(Rc<str>, Rc<Row>)>,
 }
 

@@ -260,6 +260,18 @@ impl<S: Steps> MachineOf<S> {
         self.sessions.iter_mut().find(|session| session.body.shared.number == number)
     }
 
+    pub(crate) fn world(&self) -> &Rc<World> {
+        &self.world
+    }
+
+    /// The first session, where there is no other.
+    pub(crate) fn only(&mut self) -> Option<&mut Session<S>> {
+        match self.sessions.as_mut_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
     /// Does what sessions asked of each other until nothing is left, and takes out those that ended.
     pub(crate) fn settle(&mut self) -> Result<Status, Failure> {
         loop {

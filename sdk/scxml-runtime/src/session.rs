@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use jackfield_scxml_program::expression::Node;
-use jackfield_scxml_program::{Binding, Bits, Index, Kind, Place, Program, ROOT};
+use jackfield_scxml_program::{Binding, Bits, Index, Place, Program, ROOT};
 
 use crate::data::{Ecmascript, Trouble};
 use crate::datum::Datum;
@@ -35,10 +35,10 @@ pub(crate) struct SessionBody {
     pub(crate) shared: Rc<Shared>,
     /// Started with the first evaluation.
     data: Option<Box<Ecmascript>>,
-    running: bool,
-    states_to_invoke: Bits,
+    pub(crate) running: bool,
+    pub(crate) states_to_invoke: Bits,
     /// States whose late data is bound.
-    bound: Bits,
+    pub(crate) bound: Bits,
     pub(crate) invocations: Vec<Invocation>,
     /// The session that invoked this one, and the invocation's id.
     pub(crate) invoked: Option<(u64, Rc<str>)>,
@@ -47,7 +47,7 @@ pub(crate) struct SessionBody {
     /// The state whose content runs.
     pub(crate) state: Index,
     /// The final state that ended it.
-    last: Option<Index>,
+    pub(crate) last: Option<Index>,
 }
 
 /// Something that was invoked and runs.
@@ -78,6 +78,8 @@ impl<S: Steps> Session<S> {
             external: RefCell::new(VecDeque::new()),
             current: RefCell::new(None),
             event_object: RefCell::new(None),
+            event_data: RefCell::new(None),
+            processors: RefCell::new(None),
             active: RefCell::new(Bits::with_capacity(states)),
         };
         let body = SessionBody {
@@ -100,12 +102,7 @@ impl<S: Steps> Session<S> {
     pub(crate) fn begin(&mut self, data: &[(String, Datum)]) {
         let program = Rc::clone(&self.body.shared.program);
         self.body.bind_at_load(data);
-        for script in &program.load {
-            let place = program.scripts.get(*script as usize).map_or_else(Place::default, |script| script.at);
-            if let Err(trouble) = self.body.data().and_then(|data| data.run(*script, true)) {
-                self.body.fault(Fault::Script, &trouble, place, "script", None);
-            }
-        }
+        self.body.load_scripts();
         if let Some(initial) = program.state(ROOT).and_then(|root| root.initial) {
             self.body.run_content(initial);
             self.steps.begin(&mut self.body, initial);
@@ -237,6 +234,22 @@ impl SessionBody {
         self.data.as_deref_mut()
     }
 
+    /// Runs the scripts of `scxml`.
+    pub(crate) fn load_scripts(&mut self) {
+        let program = Rc::clone(&self.shared.program);
+        for script in &program.load {
+            let place = program.scripts.get(*script as usize).map_or_else(Place::default, |script| script.at);
+            if let Err(trouble) = self.data().and_then(|data| data.run(*script, true)) {
+                self.fault(Fault::Script, &trouble, place, "script", None);
+            }
+        }
+        if let Some(data) = self.started_data()
+            && let Err(trouble) = data.scripts_loaded()
+        {
+            self.fault(Fault::Script, &trouble, Place::default(), "script", None);
+        }
+    }
+
     fn bind_at_load(&mut self, given: &[(String, Datum)]) {
         let program = Rc::clone(&self.shared.program);
         let top = program.state(ROOT).map_or(&[][..], |root| &root.data);
@@ -261,7 +274,7 @@ impl SessionBody {
     }
 
     /// Gives a `data` its value; one whose value cannot be had is undefined (section 5.3).
-    fn bind(&mut self, number: Index) {
+    pub(crate) fn bind(&mut self, number: Index) {
         let program = Rc::clone(&self.shared.program);
         let Some(data) = program.data.get(number as usize) else { return };
         let value = match &data.value {
@@ -282,18 +295,18 @@ impl SessionBody {
         self.last.map(|last| self.state_name(last))
     }
 
-    fn state_name(&self, state: Index) -> String {
+    pub(crate) fn state_name(&self, state: Index) -> String {
         self.shared.program.state(state).map(|found| found.id.clone()).unwrap_or_default()
     }
 
-    fn trace_state(&self, state: Index, step: impl FnOnce(&str) -> Step<'_>) {
+    pub(crate) fn trace_state(&self, state: Index, step: impl FnOnce(&str) -> Step<'_>) {
         if self.shared.world.traces {
             let name = self.state_name(state);
             self.shared.trace(step(&name), self.shared.program.state(state).map(|found| found.at));
         }
     }
 
-    fn run_blocks(&mut self, state: Index, blocks: &[Index]) {
+    pub(crate) fn run_blocks(&mut self, state: Index, blocks: &[Index]) {
         self.state = state;
         for block in blocks {
             self.block(*block);
@@ -328,7 +341,7 @@ impl SessionBody {
     }
 
     /// In profile `ors` what an end brings is in `params`, beside who ended and why (reference page, section 2.3).
-    fn done_data_of(&self, data: Datum) -> Datum {
+    pub(crate) fn done_data_of(&self, data: Datum) -> Datum {
         if !self.shared.is_ors() {
             return data;
         }
@@ -384,157 +397,5 @@ impl SessionBody {
             self.shared.trace(Step::EvalCondition { condition: text, result: holds }, Some(at));
         }
         holds
-    }
-}
-
-impl Body for SessionBody {
-    fn program(&self) -> &Rc<Program> {
-        &self.shared.program
-    }
-
-    fn active(&self) -> &RefCell<Bits> {
-        &self.shared.active
-    }
-
-    fn holds(&mut self, transition: Index) -> bool {
-        let found = self.shared.program.transition(transition);
-        let Some((condition, source, at)) = found.and_then(|found| Some((found.condition?, found.source, found.at)))
-        else {
-            return true;
-        };
-        self.state = source;
-        self.condition(condition, at, "transition")
-    }
-
-    fn entering(&mut self, state: Index) {
-        self.trace_state(state, |name| Step::StateEnter { name });
-        let program = Rc::clone(&self.shared.program);
-        let Some(found) = program.state(state) else { return };
-        if !found.invokes.is_empty() {
-            self.states_to_invoke.insert(state);
-        }
-        if program.binding == Binding::Late && !found.data.is_empty() && !self.bound.contains(state) {
-            self.bound.insert(state);
-            found.data.iter().for_each(|data| self.bind(*data));
-        }
-        if found.scopes.last() == Some(&state) {
-            let prefix = found.my_prefix.clone();
-            let opened = self.data().and_then(|data| {
-                data.open_scope(state);
-                let Some(prefix) = prefix else { return Ok(()) };
-                let prefix = data.import(&Datum::Text(prefix))?;
-                data.declare(state, "_my_prefix", prefix)
-            });
-            if let Err(trouble) = opened {
-                self.fault(Fault::Script, &trouble, found.at, "state", None);
-            }
-        }
-    }
-
-    fn run_entry(&mut self, state: Index) {
-        let program = Rc::clone(&self.shared.program);
-        let Some(found) = program.state(state).filter(|found| !found.on_entry.is_empty()) else { return };
-        self.trace_state(state, |name| Step::OnEntry { name });
-        self.run_blocks(state, &found.on_entry);
-    }
-
-    fn leaving(&mut self, state: Index) {
-        let program = Rc::clone(&self.shared.program);
-        let Some(found) = program.state(state) else { return };
-        if !found.on_exit.is_empty() {
-            self.trace_state(state, |name| Step::OnExit { name });
-            self.run_blocks(state, &found.on_exit);
-        }
-        self.states_to_invoke.remove(state);
-        if !found.invokes.is_empty() {
-            self.cancel_invocations(state);
-        }
-        if found.scopes.last() == Some(&state)
-            && let Some(data) = self.started_data()
-        {
-            data.close_scope(state);
-        }
-        self.trace_state(state, |name| Step::StateExit { name });
-    }
-
-    fn run_transition(&mut self, transition: Index) {
-        if self.shared.world.traces {
-            self.trace_transition(transition);
-        }
-        self.run_content(transition);
-    }
-
-    fn run_content(&mut self, transition: Index) {
-        let found = self.shared.program.transition(transition);
-        let Some((source, content)) = found.and_then(|found| Some((found.source, found.content?))) else { return };
-        self.run_blocks(source, &[content]);
-    }
-
-    fn done(&mut self, state: Index, by: Option<Index>) {
-        let program = Rc::clone(&self.shared.program);
-        let by = by.and_then(|by| program.state(by));
-        let data = match by.and_then(|by| Some((by.done_data.as_ref()?, by.at))) {
-            None => EventData::None,
-            Some((payload, at)) => self.payload(payload, at, "donedata", true).unwrap_or_default(),
-        };
-        let data = if self.shared.is_ors() { self.ors_done_data(data) } else { data };
-        let details = match data {
-            EventData::None => None,
-            data => Some(Box::new(Details { data, ..Details::default() })),
-        };
-        let name = format!("done.state.{}", self.state_name(state));
-        self.shared.raise(self.shared.event(&name, EventKind::Platform, details));
-    }
-
-    fn finish(&mut self) {
-        self.running = false;
-        let program = &self.shared.program;
-        let active = self.shared.active.borrow();
-        self.last = active
-            .iter()
-            .find(|state| program.state(*state).is_some_and(|found| found.kind == Kind::Final && found.parent == ROOT));
-    }
-
-    fn has_failed(&self) -> bool {
-        self.shared.world.has_failed()
-    }
-}
-
-impl SessionBody {
-    fn ors_done_data(&mut self, params: EventData) -> EventData {
-        if let EventData::Value(params) = params {
-            let id = Datum::text(&*self.shared.id);
-            let built = self.data().and_then(|data| {
-                let pairs = [
-                    ("sessionid".to_owned(), data.import(&id)?),
-                    ("reason".to_owned(), data.import(&Datum::text("done"))?),
-                    ("params".to_owned(), params),
-                ];
-                data.object(&pairs)
-            });
-            return built.map_or(EventData::None, EventData::Value);
-        }
-        let params = match params {
-            EventData::Datum(datum) => datum,
-            _ => Datum::Undefined,
-        };
-        EventData::Datum(self.done_data_of(params))
-    }
-
-    fn trace_transition(&self, transition: Index) {
-        let program = &self.shared.program;
-        let Some(found) = program.transition(transition) else { return };
-        let text = |expression: Option<Index>| {
-            expression.and_then(|number| program.expression(number)).map_or("", |found| found.text.as_str())
-        };
-        let names: Vec<&str> =
-            found.targets.iter().filter_map(|target| program.state(*target)).map(|state| state.id.as_str()).collect();
-        let step = Step::Transition {
-            name: &self.state_name(found.source),
-            event: &found.events,
-            cond: text(found.condition),
-            target: &names.join(" "),
-        };
-        self.shared.trace(step, Some(found.at));
     }
 }

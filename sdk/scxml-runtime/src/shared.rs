@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use boa_engine::JsObject;
+use boa_engine::{JsObject, JsValue};
 use jackfield_scxml_program::{Bits, Index, Place, Profile, Program};
 
 use crate::datum::Datum;
@@ -154,6 +154,10 @@ pub(crate) struct Shared {
     pub current: RefCell<Option<Event>>,
     /// `_event`, once something needed it.
     pub event_object: RefCell<Option<JsObject>>,
+    /// `_event.data`, likewise.
+    pub event_data: RefCell<Option<JsValue>>,
+    /// `_ioprocessors`, once something needed it.
+    pub processors: RefCell<Option<JsObject>>,
     /// The configuration.
     pub active: RefCell<Bits>,
 }
@@ -208,6 +212,7 @@ impl Shared {
         }
         *self.current.borrow_mut() = Some(event);
         *self.event_object.borrow_mut() = None;
+        *self.event_data.borrow_mut() = None;
     }
 
     /// Tells of a step, where somebody listens.

@@ -29,8 +29,6 @@ pub trait Body {
     fn done(&mut self, state: Index, by: Option<Index>);
     /// A final child of `scxml` was entered.
     fn finish(&mut self);
-    /// A limit was passed meanwhile: nothing more is to be done.
-    fn has_failed(&self) -> bool;
 }
 
 /// One implementation of the algorithm.

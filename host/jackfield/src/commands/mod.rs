@@ -16,7 +16,9 @@ mod publish;
 mod queues;
 mod registry;
 mod replay;
+mod report;
 mod run;
+mod scxml;
 mod server;
 mod sessions;
 mod simulate;
@@ -26,7 +28,7 @@ mod versions;
 
 use jackfield_plugins::Command as Change;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, ReportCommand};
 use crate::config::{self, Site};
 use crate::exit::Exit;
 
@@ -42,6 +44,10 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Submit(arguments) => submit::submit(global, arguments).await,
         Command::Agent(arguments) => agent::agent(global, arguments).await,
         Command::Queues(arguments) => queues::queues(global, arguments).await,
+        Command::Report(arguments) => match &arguments.command {
+            Some(ReportCommand::Day(day)) => report::day::day(global, day),
+            None => report::report(global, arguments).await,
+        },
         Command::Sessions(arguments) if arguments.finished => finished::sessions(global, &arguments),
         Command::Sessions(arguments) => sessions::sessions(global, arguments).await,
         Command::Journal(arguments) => journal::journal(global, &arguments),
@@ -65,6 +71,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Install(arguments) => install::install(global, arguments).await,
         Command::Publish(arguments) => publish::publish(global, arguments).await,
         Command::Convert(arguments) => convert::convert(global, &arguments),
+        Command::Scxml(command) => scxml::scxml(global, command),
         Command::Options => options::options(global),
         Command::Simulate(arguments) => simulate::simulate(global, &arguments),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

@@ -1,6 +1,6 @@
 //! `jackfield simulate`: a day of the contact centre, passed in a moment.
 
-use jackfield_routing::{DayReport, HOURS, KindReport, WorkerReport};
+use jackfield_routing::{DayReport, KindReport, WorkerReport};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
@@ -8,10 +8,8 @@ use serde_json::{Value as Json, json};
 use crate::cli::{Global, Simulate};
 use crate::config;
 use crate::exit::Exit;
+use crate::figures::{HOURS, Hour, chart, seconds};
 use crate::output::{self, Progress};
-
-/// Widest bar of the chart, in characters.
-const BAR: usize = 40;
 
 /// Let it pass, and report.
 ///
@@ -69,10 +67,10 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
             kind.waits.len().to_string(),
             kind.abandoned.to_string(),
             kind.left.to_string(),
-            time(kind.mean_wait()),
-            time(kind.percentile(50)),
-            time(kind.percentile(90)),
-            time(kind.percentile(99)),
+            seconds(kind.mean_wait()),
+            seconds(kind.percentile(50)),
+            seconds(kind.percentile(90)),
+            seconds(kind.percentile(99)),
             format!("{:.1} %", kind.service_level() * 100.0),
         ]
     });
@@ -81,43 +79,30 @@ fn show(report: &DayReport, days: u32) -> anyhow::Result<()> {
     output::line(output::table(&headings, rows))?;
     output::line("\nWho was there")?;
     let rows = report.workers.iter().map(|(id, worker)| {
-        vec![id.clone(), worker.handled.to_string(), time(worker.there), format!("{:.1} %", worker.occupancy() * 100.0)]
+        vec![
+            id.clone(),
+            worker.handled.to_string(),
+            seconds(worker.there),
+            format!("{:.1} %", worker.occupancy() * 100.0),
+        ]
     });
     output::line(output::table(&["AGENT", "#HANDLED", "#THERE", "#BUSY"], rows))?;
     output::line("\nBy the hour: what came in, and its mean wait")?;
-    for line in chart(&report.kinds) {
+    for line in chart(&hours(&report.kinds)) {
         output::line(line)?;
     }
     Ok(())
 }
 
-/// A line for each hour in which anything came, with a bar as long as the wait.
-fn chart(kinds: &[KindReport]) -> Vec<String> {
-    let hours: Vec<(usize, usize, f64)> = (0..HOURS)
-        .map(|hour| {
-            let of_hour = kinds.iter().filter_map(|kind| kind.hours.get(hour));
-            of_hour.fold((0, 0, 0.0), |sum, more| (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2))
-        })
-        .collect();
-    let mean = |(_, answered, waits): (usize, usize, f64)| waits / answered.max(1) as f64;
-    let longest = hours.iter().map(|hour| mean(*hour)).fold(0.0, f64::max);
-    let line = |(number, hour): (usize, &(usize, usize, f64))| {
-        let wait = mean(*hour);
-        let length = if longest > 0.0 { (wait / longest * BAR as f64).round() as usize } else { 0 };
-        let unanswered = if hour.1 == 0 { "nobody answered".to_owned() } else { time(wait) };
-        format!("{number:02}:00 {:>6}  {} {unanswered}", hour.0, "█".repeat(length))
-    };
-    hours.iter().enumerate().filter(|(_, hour)| hour.0 > 0).map(line).collect()
-}
-
-/// Seconds for people.
-fn time(seconds: f64) -> String {
-    match seconds {
-        ..9.95 => format!("{seconds:.1} s"),
-        ..120.0 => format!("{seconds:.0} s"),
-        ..7_200.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3_600.0),
+/// What came in over all kinds, by the hour.
+fn hours(kinds: &[KindReport]) -> [Hour; HOURS] {
+    let mut hours = [Hour::default(); HOURS];
+    for kind in kinds {
+        for (hour, (entered, answered, waited)) in hours.iter_mut().zip(&kind.hours) {
+            hour.add(Hour { entered: *entered, answered: *answered, waited: *waited });
+        }
     }
+    hours
 }
 
 fn as_json(report: &DayReport) -> Json {
@@ -149,28 +134,4 @@ fn as_json(report: &DayReport) -> Json {
         "kinds": report.kinds.iter().map(kind).collect::<Vec<Json>>(),
         "agents": report.workers.iter().map(worker).collect::<Vec<Json>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_told_in_what_people_think_in() {
-        let told: Vec<String> = [0.0, 9.94, 65.0, 600.0, 9_000.0].into_iter().map(time).collect();
-        assert_eq!(told, ["0.0 s", "9.9 s", "65 s", "10 min", "2.5 h"]);
-    }
-
-    #[test]
-    fn the_chart_has_a_bar_for_each_hour_in_which_something_came() {
-        let mut kind = KindReport::default();
-        kind.hours[8] = (2, 2, 20.0);
-        kind.hours[9] = (4, 4, 20.0);
-        kind.hours[10] = (1, 0, 0.0);
-        let lines = chart(&[kind]);
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0], format!("08:00      2  {} 10 s", "█".repeat(BAR)));
-        assert_eq!(lines[1], format!("09:00      4  {} 5.0 s", "█".repeat(BAR / 2)));
-        assert_eq!(lines[2], "10:00      1   nobody answered");
-    }
 }

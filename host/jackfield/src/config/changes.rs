@@ -48,6 +48,9 @@ impl Change {
     pub fn concerns_server(&self, server: &str) -> bool {
         match self.kind.as_str() {
             "server" => self.name == server,
+            // What the node reports.
+            "virtual-queue" => false,
+            _ if self.key == "dbid" => false,
             "application" | "plugin" | "trusted-key" | "media-server" | "list" | "business-hours" | "special-days" => {
                 false
             }
@@ -85,6 +88,13 @@ const KEYS: &[(&str, &str, TakesEffect)] = &[
     ("agent", "place", TakesEffect::FromThenOn),
     ("list", "", TakesEffect::AtOnce),
     ("list", "*", TakesEffect::AtOnce),
+    ("virtual-queue", "", TakesEffect::AtOnce),
+    ("virtual-queue", "dbid", TakesEffect::AtOnce),
+    ("queue", "dbid", TakesEffect::AtOnce),
+    ("strategy", "dbid", TakesEffect::AtOnce),
+    ("agent-group", "dbid", TakesEffect::AtOnce),
+    ("place", "dbid", TakesEffect::AtOnce),
+    ("agent", "dbid", TakesEffect::AtOnce),
     ("business-hours", "", TakesEffect::AtOnce),
     ("business-hours", "*", TakesEffect::AtOnce),
     ("special-days", "", TakesEffect::AtOnce),

@@ -46,6 +46,7 @@ fn unique_names(site: &Site, notes: &Notes) {
     unique("[[server]]", site.t_servers.iter().map(|object| &object.name), notes);
     unique("[[media-server]]", site.media_servers.iter().map(|object| &object.name), notes);
     unique("[[queue]]", site.queues.iter().map(|object| &object.name), notes);
+    unique("[[virtual-queue]]", site.virtual_queues.iter(), notes);
     unique("[[view]]", site.views.iter().map(|object| &object.name), notes);
     unique("[[submitter]]", site.submitters.iter().map(|object| &object.name), notes);
     unique("[[strategy]]", site.strategies.iter().map(|object| &object.name), notes);

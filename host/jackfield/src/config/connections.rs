@@ -8,6 +8,7 @@
 //! know; so a site that goes over to the newer form keeps what is recorded. The T-Server object only says which
 //! switch the server is on.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::model::{Server, Site, Switch, TServer};
@@ -198,6 +199,17 @@ fn switch_of<'a>(site: &'a Site, pairs: &[Pair<'a>], connection: &Connection<'_>
             None
         }
     }
+}
+
+/// Names of the multimedia switches of the node's connections, by server, where they are known.
+pub fn switches(site: &Site) -> BTreeMap<String, String> {
+    let notes = Notes::default();
+    let (pairs, connections) = (pairs(site, &notes), connections(site, &notes));
+    let on = |connection: &Connection<'_>| {
+        let switch = switch_of(site, &pairs, connection, &notes)?;
+        Some((connection.server.name.get_ref().clone(), switch.name.get_ref().clone()))
+    };
+    connections.iter().filter_map(on).collect()
 }
 
 fn multimedia_switches(site: &Site, tenant: u32) -> Vec<&Switch> {

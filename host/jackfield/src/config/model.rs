@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jackfield_node::Calendar;
+use jackfield_node::ObjectKind;
 use jackfield_server::PropertyKind;
 use jiff::tz::TimeZone;
 
@@ -36,6 +37,10 @@ pub struct Site {
     pub media_servers: Vec<MediaServer>,
     /// `[[queue]]`: interaction queues.
     pub queues: Vec<Queue>,
+    /// `[[virtual-queue]]`: those that have a DBID; strategies may name any.
+    pub virtual_queues: Vec<Text>,
+    /// `dbid` of objects: their numbers in the configuration database.
+    pub dbids: BTreeMap<(ObjectKind, String), u32>,
     /// `[[view]]`
     pub views: Vec<View>,
     /// `[[submitter]]`

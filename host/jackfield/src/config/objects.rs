@@ -1,10 +1,12 @@
 //! From the text of `jackfield.toml` to the objects of the model. Each object is read on its own, so
 //! that one mistake does not hide the next; how objects refer to each other is checked afterwards.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jackfield_node::ObjectKind;
 use jackfield_server::PropertyKind;
 use toml::Spanned;
 
@@ -59,17 +61,38 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
     let folders = Folders { site: folder, data: &site.application.data };
     site.media_servers =
         each(&mut root, notes, "media-server", "[[media-server]]", |section| media_server(section, &folders, notes));
-    site.queues = each(&mut root, notes, "queue", "[[queue]]", |section| queue(section, notes));
+    let dbids = RefCell::default();
+    let dbid = |section: &mut Section<'_, '_>, kind| note_dbid(section, kind, &dbids);
+    site.queues = each(&mut root, notes, "queue", "[[queue]]", |section| {
+        dbid(section, ObjectKind::InteractionQueue);
+        queue(section, notes)
+    });
+    site.virtual_queues = each(&mut root, notes, "virtual-queue", "[[virtual-queue]]", |section| {
+        dbid(section, ObjectKind::VirtualQueue);
+        named(section)
+    });
     site.views = each(&mut root, notes, "view", "[[view]]", view);
     site.submitters = each(&mut root, notes, "submitter", "[[submitter]]", submitter);
-    site.strategies = each(&mut root, notes, "strategy", "[[strategy]]", strategy);
+    site.strategies = each(&mut root, notes, "strategy", "[[strategy]]", |section| {
+        dbid(section, ObjectKind::Strategy);
+        strategy(section)
+    });
     site.plugins = each(&mut root, notes, "plugin", "[[plugin]]", |section| plugin(section, notes));
     site.skills = each(&mut root, notes, "skill", "[[skill]]", named);
-    site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", named);
-    site.places = each(&mut root, notes, "place", "[[place]]", named);
+    site.agent_groups = each(&mut root, notes, "agent-group", "[[agent-group]]", |section| {
+        dbid(section, ObjectKind::AgentGroup);
+        named(section)
+    });
+    site.places = each(&mut root, notes, "place", "[[place]]", |section| {
+        dbid(section, ObjectKind::Place);
+        named(section)
+    });
     site.workbins = each(&mut root, notes, "workbin", "[[workbin]]", named);
     site.media_types = each(&mut root, notes, "media-type", "[[media-type]]", media_type);
-    site.agents = each(&mut root, notes, "agent", "[[agent]]", agent);
+    site.agents = each(&mut root, notes, "agent", "[[agent]]", |section| {
+        dbid(section, ObjectKind::Agent);
+        agent(section)
+    });
     site.custom_properties =
         each(&mut root, notes, "custom-property", "[[custom-property]]", |section| custom_property(section, notes));
     site.access_groups = each(&mut root, notes, "access-group", "[[access-group]]", access_group);
@@ -77,8 +100,20 @@ pub fn read(path: &Path, text: &str, notes: &Notes) -> Site {
         each(&mut root, notes, "trusted-key", "[[trusted-key]]", |section| trusted_key(section, folder, notes));
     site.lists = lists(&mut root, notes);
     site.calendar = calendar(&mut root, site.application.time_zone.clone(), notes);
+    site.dbids = dbids.into_inner();
     root.finish();
     site
+}
+
+/// The number of an object in the configuration database, where it has one.
+fn note_dbid(section: &mut Section<'_, '_>, kind: ObjectKind, dbids: &RefCell<BTreeMap<(ObjectKind, String), u32>>) {
+    let dbid = section.integer("dbid", 1, i64::from(u32::MAX)).and_then(|dbid| u32::try_from(dbid.into_inner()).ok());
+    let key = if kind == ObjectKind::Agent { "id" } else { "name" };
+    // A name that is missing or none is noted by whoever reads the object.
+    let name = section.value(key).and_then(|name| name.get_ref().as_str());
+    if let (Some(dbid), Some(name)) = (dbid, name) {
+        dbids.borrow_mut().insert((kind, name.to_owned()), dbid);
+    }
 }
 
 /// Each object of an array of tables; those that lack something needed are left out (it is noted).

@@ -1,12 +1,12 @@
 //! From the site to what each crate is told: settings of a server, of the node, of the engine.
 
 use jackfield_link::Endpoint;
-use jackfield_node::{AgentSettings, LinkSettings, StrategySettings, ViewSettings};
+use jackfield_node::{AgentSettings, LinkSettings, ReportTargets, StrategySettings, ViewSettings};
 use jackfield_plugins::{Arrival, BreakerSettings, FolderSettings, Rollout, Rollouts};
 use jackfield_server as server;
 use jackfield_strategy::{Engine, EngineError, Policies, Policy};
 
-use super::connections::{Connection, connections};
+use super::connections::{Connection, connections, switches};
 use super::model::{Access, Server, Site};
 use super::options::Owner;
 use super::pulling::{Form, pulled_by};
@@ -158,6 +158,11 @@ pub fn node_settings(site: &Site, endpoint: impl Fn(&Server) -> Endpoint) -> jac
             .collect(),
         lists: site.lists.clone(),
         calendar: site.calendar.clone(),
+        objects: jackfield_node::Objects {
+            dbids: site.dbids.clone(),
+            tenants: site.tenants.iter().map(|tenant| (tenant.id, tenant.name.get_ref().clone())).collect(),
+            switches: switches(site),
+        },
         options: node_options(&application.options),
     }
 }
@@ -204,6 +209,11 @@ fn node_options(options: &OptionValues) -> jackfield_node::Options {
         request_timeout: duration("request-timeout"),
         link_down_timeout: duration("link-down-timeout"),
         cleanup_takeover_timeout: duration("cleanup-takeover-timeout"),
+        report_targets: match options.text(Owner::Application, "orchestration", "report-targets").as_str() {
+            "selected" => ReportTargets::Selected,
+            "off" => ReportTargets::Off,
+            _ => ReportTargets::All,
+        },
     }
 }
 

@@ -60,6 +60,7 @@ impl LinkTask {
         self.start_reporting();
         self.clean_up.link_up(self.now);
         self.begin_return();
+        self.report_again();
     }
 
     /// For sessions nothing changes yet. What they asked for is asked again, what they hold is reclaimed, when

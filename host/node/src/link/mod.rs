@@ -48,6 +48,7 @@ use crate::sessions::{Boxed, Running};
 use crate::shared::Shared;
 use crate::status::{SessionState, ShutdownReport};
 use crate::targets::{Delivery, Waiting};
+use crate::virtual_queues::Reports;
 
 /// How long a shutdown waits, after the grace time, for the server to take back what was left.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -137,6 +138,8 @@ pub(crate) struct LinkTask {
     pub(crate) routes: HashMap<RouteId, Waiting>,
     pub(crate) deliveries: HashMap<String, Delivery>,
     pub(crate) agents: HashSet<String>,
+    /// Waits in virtual queues, told to reporting.
+    pub(crate) reports: Reports,
     pub(crate) last_route: u64,
     pub(crate) attempts: u64,
     /// Interactions that a request whose time is over may still send away: nothing more is asked about them
@@ -217,6 +220,7 @@ impl LinkTask {
             routes: HashMap::new(),
             deliveries: HashMap::new(),
             agents: HashSet::new(),
+            reports: Reports::default(),
             last_route: 0,
             attempts: 0,
             late: HashSet::new(),

@@ -14,6 +14,7 @@ use super::LinkTask;
 use crate::requests::Purpose;
 use crate::sessions::Boxed;
 use crate::shared::count;
+use crate::virtual_queues::attached;
 
 /// Requests that wait for the send buffer; at this many no more turns are taken. One turn may exceed it.
 const REQUESTS_WAITING: usize = 4_096;
@@ -119,6 +120,8 @@ impl LinkTask {
             Purpose::Deliver { interaction, number } => self.deliver_answer(interaction, number, answer),
             Purpose::TakeBack { interaction, number } => self.taken_back(interaction, number, answer),
             Purpose::Leave { session, interaction, how } => self.leave_answer(session, interaction, how, answer),
+            Purpose::Report(number) => self.reported(number, &answer),
+            Purpose::AttachTargets => attached(&self.server, answer),
             Purpose::CleanUp(asked) => self.clean_up_answer(asked, answer),
         }
     }

@@ -22,3 +22,4 @@ mod pulls;
 mod queues_and_targets;
 mod support;
 mod survives;
+mod virtual_queues;

@@ -531,6 +531,7 @@ pub fn settings(sites: &[&Site], strategies: &[&str]) -> Settings {
             .into(),
         lists: Default::default(),
         calendar: Default::default(),
+        objects: Default::default(),
         options: Options {
             poison_limit: 2,
             shutdown_grace: Duration::from_millis(300),

@@ -40,6 +40,11 @@ impl Check<'_> {
                 self.within(index, &targets);
                 self.together(&targets);
             }
+            if matches!(state.kind, StateKind::History(_)) && state.default.is_none() {
+                let message = format!("{} says nowhere to go when nothing is remembered", state.called());
+                let problem = Problem::warning("history-default", state.span, message);
+                self.tell(problem.help("write <transition target=\"...\"/> into it"));
+            }
             if matches!(state.kind, StateKind::Scxml) && !state.is_compound(document) {
                 let problem = Problem::error("no-states", state.span, "the document has no states");
                 self.tell(problem.help("write a <state>, <parallel> or <final> into it"));

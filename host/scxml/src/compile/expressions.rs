@@ -7,13 +7,9 @@ use oxc_ast::ast::{
     Argument, ArrayExpressionElement, BinaryOperator, CallExpression, Expression, LogicalOperator, ObjectExpression,
     ObjectPropertyKind, PropertyKind, UnaryOperator,
 };
-use oxc_parser::Parser;
-use oxc_span::SourceType;
 
 use super::{Builder, index};
-
-/// How deep brackets and prefixes may nest in a text that is given to the parser, which goes down with them.
-const DEEPEST_TEXT: usize = 200;
+use crate::ecmascript::{parse_expression, parse_program};
 
 /// What a text is, and its nodes where it can be compiled.
 pub(super) fn compile(builder: &mut Builder<'_, '_, '_>, text: &str) -> (Form, Vec<Node>) {
@@ -21,11 +17,8 @@ pub(super) fn compile(builder: &mut Builder<'_, '_, '_>, text: &str) -> (Form, V
     if trimmed.is_empty() && !(builder.is_ors() && text.trim().starts_with(';')) {
         return (Form::Invalid("there is no expression".to_owned()), Vec::new());
     }
-    if nests_too_deep(trimmed) {
-        return (Form::Invalid(format!("it nests more than {DEEPEST_TEXT} deep")), Vec::new());
-    }
     let allocator = Allocator::default();
-    match Parser::new(&allocator, trimmed, SourceType::script()).parse_expression() {
+    match parse_expression(&allocator, trimmed) {
         Ok(expression) => {
             let mut nodes = Nodes { builder, code: Vec::new() };
             let code = match nodes.node(&expression, 0) {
@@ -34,42 +27,9 @@ pub(super) fn compile(builder: &mut Builder<'_, '_, '_>, text: &str) -> (Form, V
             };
             (Form::Expression, code)
         }
-        Err(errors) => {
-            if builder.is_ors() && is_program(text) {
-                return (Form::Program, Vec::new());
-            }
-            let message = errors.iter().next().map_or_else(|| "it is no expression".to_owned(), ToString::to_string);
-            (Form::Invalid(format!("SyntaxError: {message}")), Vec::new())
-        }
+        Err(_) if builder.is_ors() && parse_program(&allocator, text).is_ok() => (Form::Program, Vec::new()),
+        Err(error) => (Form::Invalid(format!("SyntaxError: {error}")), Vec::new()),
     }
-}
-
-fn is_program(text: &str) -> bool {
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, text, SourceType::script()).parse();
-    !parsed.panicked && parsed.diagnostics.is_empty()
-}
-
-/// Counts what opens and is not closed, and what stands before an operand. Texts within the text count too, which can
-/// only make it stricter.
-pub(super) fn nests_too_deep(text: &str) -> bool {
-    let (mut open, mut prefixes) = (0_usize, 0_usize);
-    for character in text.chars() {
-        match character {
-            '(' | '[' | '{' => open += 1,
-            ')' | ']' | '}' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        match character {
-            '!' | '~' | '+' | '-' | '?' | '=' | '>' => prefixes += 1,
-            ';' | ',' => prefixes = 0,
-            _ => {}
-        }
-        if open > DEEPEST_TEXT || prefixes > 20 * DEEPEST_TEXT {
-            return true;
-        }
-    }
-    false
 }
 
 struct Nodes<'b, 'a, 'c, 'f> {

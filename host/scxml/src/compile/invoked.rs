@@ -4,6 +4,7 @@
 use jackfield_scxml_program as program;
 
 use super::{Builder, Compiler, MOST_DOCUMENTS};
+use crate::ecmascript::strings;
 use crate::merge::{Address, MergeLimits, merge, resolve};
 use crate::model::read;
 use crate::problem::{Problem, any_error};
@@ -53,12 +54,9 @@ impl Builder<'_, '_, '_> {
         if !text.contains(".scxml") {
             return;
         }
-        for quote in ['\'', '"'] {
-            let parts: Vec<&str> = text.split(quote).skip(1).step_by(2).collect();
-            for part in parts.into_iter().filter(|part| part.ends_with(".scxml")) {
-                // A text that only looks like an address is none, and no problem.
-                let _is_there = self.load(part);
-            }
+        for part in strings(text).into_iter().filter(|part| part.ends_with(".scxml")) {
+            // A text that only looks like an address is none, and no problem.
+            let _is_there = self.load(part);
         }
     }
 

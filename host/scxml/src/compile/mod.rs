@@ -22,11 +22,8 @@ use crate::model;
 use crate::problem::{Problem, any_error};
 use crate::source::{Sources, Span, Text};
 
-/// The rules of this part.
+/// The rules of this part. Those of checking that a document must keep to be compiled are told here too.
 pub const RULES: &[(&str, &str)] = &[
-    ("unknown-target", "targets and initial states are ids of states of the document"),
-    ("initial-outside", "a state begins in states that are within it"),
-    ("no-states", "a document has at least one state"),
     ("too-deep", "states, content and expressions nest no deeper than the runtime allows"),
     ("invoked-document", "documents that are invoked can be read and compiled"),
 ];

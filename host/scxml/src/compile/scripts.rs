@@ -7,12 +7,10 @@ use jackfield_scxml_program::content::Script;
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{ArrowFunctionExpression, Class, Function, Statement, VariableDeclaration, VariableDeclarationKind};
 use oxc_ast_visit::{Visit, walk};
-use oxc_parser::Parser;
-use oxc_span::SourceType;
 use oxc_syntax::scope::ScopeFlags;
 
-use super::expressions::nests_too_deep;
 use super::{Builder, index};
+use crate::ecmascript::parse_program;
 use crate::model::{self, Action, ActionKind, Profile};
 
 /// Names that a program declares outside of functions.
@@ -55,15 +53,9 @@ fn add(name: &str, to: &mut Vec<String>) {
 /// What a script declares; nothing for one that does not parse, which fails when it is run.
 fn declared(text: &str) -> Declared {
     let mut declared = Declared::default();
-    if nests_too_deep(text) {
-        return declared;
-    }
     let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, text, SourceType::script()).parse();
-    if parsed.panicked || !parsed.diagnostics.is_empty() {
-        return declared;
-    }
-    for statement in &parsed.program.body {
+    let Ok(program) = parse_program(&allocator, text) else { return declared };
+    for statement in &program.body {
         match statement {
             Statement::FunctionDeclaration(function) => {
                 if let Some(name) = &function.id {
@@ -81,7 +73,7 @@ fn declared(text: &str) -> Declared {
             _ => {}
         }
     }
-    declared.visit_program(&parsed.program);
+    declared.visit_program(&program);
     declared
 }
 

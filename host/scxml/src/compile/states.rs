@@ -211,7 +211,7 @@ impl Builder<'_, '_, '_> {
             !built.targets.is_empty() && built.targets.iter().all(|target| self.program.is_descendant(*target, around));
         if !is_within && !crate::problem::any_error(&self.problems) {
             let message = format!("{} begins in a state that is not within it", state.called());
-            let problem = Problem::error("initial-outside", state.span, message);
+            let problem = Problem::error("initial-target", state.span, message);
             self.problems.push(problem.help("name one of the states in it"));
         }
         self.program.transitions.push(built);

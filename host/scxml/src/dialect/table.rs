@@ -119,10 +119,7 @@ pub const FORMS: &[ActionForm] = &[
         )
     },
     action(&Module::Session, "terminate", &[location("requestid"), value("sessionid")]),
-    ActionForm {
-        takes_params: true,
-        ..action(&Module::Session, "response", &[needed("requestid"), value("content"), value("resultcode")])
-    },
+    ActionForm { takes_params: true, ..action(&Module::Session, "response", &[needed("requestid"), value("content")]) },
     refused(&Module::Session, "updatestart", "the start of a session cannot be changed"),
     // Interactions.
     action(
@@ -211,7 +208,7 @@ pub const FORMS: &[ActionForm] = &[
         ],
     ),
     inner(&Module::Queue, "targetid", &[needed("expr")]),
-    inner(&Module::Queue, "workbin", &[value("name"), value("type"), value("owner")]),
+    inner(&Module::Queue, "workbin", &[]),
     ActionForm {
         refused: Some("there is no workforce management"),
         takes_params: true,

@@ -15,6 +15,7 @@ impl Guest for Strategy {
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
         let mut diary = Diary::default();
         let mut route = 0;
+        let mut waiting = Waiting::default();
         loop {
             let message = match events::next(None) {
                 Some(events::Event::Message(message)) => message,
@@ -61,10 +62,12 @@ impl Guest for Strategy {
                 "attach" => {
                     virtual_queues::attach(&id, &data, &[text("RTenant", "Resources")]);
                 }
-                "route" => route = submit(id, vec![everyone()], true),
-                "find" => route = submit(id, vec![everyone()], false),
-                "route-queue" => route = submit(id, vec![everyone(), queue(data)], true),
-                "find-queue" => route = submit(id, vec![everyone(), queue(data)], false),
+                "route" => route = waiting.submit(id, vec![everyone()], true),
+                "find" => route = waiting.submit(id, vec![everyone()], false),
+                "route-queue" => route = waiting.submit(id, vec![everyone(), queue(data)], true),
+                "find-queue" => route = waiting.submit(id, vec![everyone(), queue(data)], false),
+                // Where the submits after this one wait, and for how many milliseconds at most.
+                "virtual-queue" => waiting = Waiting::read(&data),
                 "cancel" => {
                     routing::cancel(route);
                 }
@@ -101,8 +104,24 @@ fn fetch(method: http::Method, data: &str) {
     http::fetch(&http::Request { method, url: url.into(), headers, body, timeout: timeout.parse().ok() });
 }
 
-fn submit(interaction: String, targets: Vec<routing::Target>, deliver: bool) -> u64 {
-    routing::submit(&routing::RouteRequest { deliver, ..route(interaction, targets) })
+#[derive(Default)]
+struct Waiting {
+    virtual_queue: Option<String>,
+    timeout: Option<u64>,
+}
+
+impl Waiting {
+    /// A name, and a time where one follows.
+    fn read(data: &str) -> Waiting {
+        let (name, timeout) = data.split_once(' ').unwrap_or((data, ""));
+        Waiting { virtual_queue: Some(name.into()), timeout: timeout.parse().ok() }
+    }
+
+    fn submit(&self, interaction: String, targets: Vec<routing::Target>, deliver: bool) -> u64 {
+        let Waiting { virtual_queue, timeout } = self;
+        let (virtual_queue, timeout) = (virtual_queue.clone(), *timeout);
+        routing::submit(&routing::RouteRequest { deliver, virtual_queue, timeout, ..route(interaction, targets) })
+    }
 }
 
 fn everyone() -> routing::Target {

@@ -1,5 +1,6 @@
-//! Routes its interaction to the agent group `everyone` and waits for as long as it takes.
-use test_guests::{Guest, Manifest, events, interactions, manifest, route, routing, target};
+//! Routes its interaction to the agent group `everyone` and waits for as long as it takes; in the virtual queue of the
+//! parameter `virtual-queue`, where there is one.
+use test_guests::{Guest, Manifest, events, facts, interactions, manifest, route, routing, target};
 
 struct Strategy;
 
@@ -11,7 +12,8 @@ impl Guest for Strategy {
     fn run(_checkpoint: Option<Vec<u8>>) -> Result<(), String> {
         let interaction = interactions::held().into_iter().next().ok_or("no interaction")?;
         let everyone = target(routing::TargetType::AgentGroup, "everyone");
-        let request = routing::submit(&route(interaction, vec![everyone]));
+        let virtual_queue = facts::parameter("virtual-queue");
+        let request = routing::submit(&routing::RouteRequest { virtual_queue, ..route(interaction, vec![everyone]) });
         loop {
             match events::next(None) {
                 Some(events::Event::RequestDone(done)) if done.request == request => return Ok(()),

@@ -134,7 +134,9 @@ impl Session {
             'R' | 'r' => {
                 let everyone = target(routing::TargetType::AgentGroup, "everyone");
                 let timeout = (letter == 'R').then_some(3_000);
-                let asked = routing::submit(&routing::RouteRequest { timeout, ..route(id, vec![everyone]) });
+                let virtual_queue = Some("VQ_Everyone".to_owned());
+                let asked =
+                    routing::submit(&routing::RouteRequest { timeout, virtual_queue, ..route(id, vec![everyone]) });
                 self.outcome(asked).map(gone)
             }
             'p' => self.insist(|| interactions::place_in_queue(id, "second")).map(|()| End::Lost),

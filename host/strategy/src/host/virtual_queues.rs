@@ -2,16 +2,12 @@
 
 use crate::active::well_formed;
 use crate::contract::interfaces::virtual_queues::Host;
-use crate::contract::{KvPair, KvValue, RequestId};
+use crate::contract::{KvPair, RequestId};
 use crate::plugin::Capability;
 use crate::random::Random;
 use crate::request::Request;
 use crate::state::State;
-
-/// User data key: the id of one wait in a virtual queue.
-const ID_KEY: &str = "RVQID";
-/// User data key: the id of the interaction's first wait.
-const PRIMARY_ID_KEY: &str = "RPVQID";
+use crate::virtual_queue::{PRIMARY_ID_KEY, attachment, id_of};
 
 impl Host for State {
     fn attach(&mut self, interaction: String, virtual_queue: String, data: Vec<KvPair>) -> wasmtime::Result<RequestId> {
@@ -22,19 +18,14 @@ impl Host for State {
             .may(Capability::VirtualQueues)
             .and_then(|()| session.holds(&interaction))
             .and_then(|()| well_formed(&data));
-        let mut added = Vec::with_capacity(data.len() + 2);
-        added.push(KvPair { key: ID_KEY.into(), value: KvValue::Text(id.clone()) });
-        if !session.standing.has_key(&interaction, PRIMARY_ID_KEY) {
-            added.push(KvPair { key: PRIMARY_ID_KEY.into(), value: KvValue::Text(id) });
-        }
-        added.extend(data);
+        let is_first = !session.standing.has_key(&interaction, PRIMARY_ID_KEY);
+        let added = attachment(id, is_first, data);
         session.ask(allowed, Request::AttachVirtualQueue { interaction, virtual_queue, added })
     }
 }
 
-/// 32 upper-case hexadecimal digits.
 fn virtual_queue_id(random: &mut Random) -> String {
-    format!("{:016X}{:016X}", random.next(), random.next())
+    id_of((u128::from(random.next()) << 64) | u128::from(random.next()))
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl Contract {
         Contract { modules: Modules::default(), wanted: Wanted::of_session() }
     }
 
+    /// True when no action is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.modules.is_idle()
+    }
+
     /// Tells the document of answers that needed nothing from outside.
     fn at_once(&self, machine: &mut Machine) -> Result<Status, Failure> {
         while let Some(answer) = self.modules.at_once() {

@@ -107,6 +107,9 @@ impl Evaluation<'_> {
             Node::Event => globals::event(self.shared, self.context)?,
             Node::EventName => return self.event_name(),
             Node::Member { object, name } => {
+                if let Some(data) = self.event_data(*object, *name)? {
+                    return Ok(data);
+                }
                 let object = self.value(*object)?;
                 let key = self.key(*name)?;
                 self.property(&object, key)?
@@ -199,6 +202,15 @@ impl Evaluation<'_> {
         }
         let name = self.shared.current.borrow().as_ref().map(|event| self.shared.name(&event.name));
         Ok(JsString::from(&*name.unwrap_or_default()).into())
+    }
+
+    /// `_event.data`, as long as nothing needed `_event` itself.
+    fn event_data(&mut self, object: Index, name: Index) -> JsResult<Option<JsValue>> {
+        let is_data = matches!(self.node(object)?, Node::Event)
+            && self.texts.get(name as usize).is_some_and(|text| text.is_data)
+            && self.shared.event_object.borrow().is_none()
+            && self.shared.current.borrow().is_some();
+        if is_data { globals::event_data(self.shared, self.context).map(Some) } else { Ok(None) }
     }
 
     fn property(&mut self, object: &JsValue, key: PropertyKey) -> JsResult<JsValue> {

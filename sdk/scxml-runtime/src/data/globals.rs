@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use boa_engine::property::{PropertyDescriptor, PropertyKey};
+use boa_engine::property::PropertyDescriptor;
 use boa_engine::{
     Context, JsArgs, JsError, JsNativeError, JsObject, JsResult, JsString, JsValue, NativeFunction, js_string,
 };
@@ -14,7 +14,7 @@ use crate::session::{BASIC_HTTP, SCXML};
 use crate::shared::Shared;
 
 /// Variables that documents cannot change.
-const SYSTEM_VARIABLES: [&str; 5] = ["_event", "_sessionid", "_name", "_ioprocessors", "_x"];
+pub(super) const SYSTEM_VARIABLES: [&str; 5] = ["_event", "_sessionid", "_name", "_ioprocessors", "_x"];
 
 /// The session that this engine belongs to.
 pub(super) fn shared_of(context: &Context) -> JsResult<Rc<Shared>> {
@@ -33,6 +33,23 @@ pub(super) fn event(shared: &Rc<Shared>, context: &mut Context) -> JsResult<JsVa
     Ok(object.into())
 }
 
+/// `_event.data`: made when it is first asked for, alone or with `_event`.
+pub(super) fn event_data(shared: &Rc<Shared>, context: &mut Context) -> JsResult<JsValue> {
+    if let Some(data) = shared.event_data.borrow().clone() {
+        return Ok(data);
+    }
+    let data = match shared.current.borrow().as_ref().and_then(|event| event.details.as_deref()) {
+        None => JsValue::undefined(),
+        Some(details) => match &details.data {
+            EventData::None => JsValue::undefined(),
+            EventData::Value(value) => value.clone(),
+            EventData::Datum(datum) => values::import(datum, context)?,
+        },
+    };
+    *shared.event_data.borrow_mut() = Some(data.clone());
+    Ok(data)
+}
+
 fn event_object(shared: &Rc<Shared>, event: &Event, context: &mut Context) -> JsResult<JsObject> {
     let object = JsObject::with_object_proto(context.intrinsics());
     let mut set = |name: &str, value: JsValue| object.create_data_property(JsString::from(name), value, context);
@@ -47,11 +64,7 @@ fn event_object(shared: &Rc<Shared>, event: &Event, context: &mut Context) -> Js
     if let Some(raw) = details.and_then(|details| details.raw.as_ref()) {
         set("raw", text(Some(raw)))?;
     }
-    let data = match details.map(|details| &details.data) {
-        None | Some(EventData::None) => JsValue::undefined(),
-        Some(EventData::Value(value)) => value.clone(),
-        Some(EventData::Datum(datum)) => values::import(datum, context)?,
-    };
+    let data = event_data(shared, context)?;
     object.create_data_property(js_string!("data"), data, context)?;
     Ok(object)
 }
@@ -59,6 +72,29 @@ fn event_object(shared: &Rc<Shared>, event: &Event, context: &mut Context) -> Js
 fn get_event(_this: &JsValue, _arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let shared = shared_of(context)?;
     event(&shared, context)
+}
+
+/// `_ioprocessors`: by short and by full name, with the location of each. Made when it is first asked for, since where a
+/// session can be reached is something to be looked up.
+fn get_processors(_this: &JsValue, _arguments: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let shared = shared_of(context)?;
+    if let Some(processors) = shared.processors.borrow().clone() {
+        return Ok(processors.into());
+    }
+    let processors = JsObject::with_object_proto(context.intrinsics());
+    let http = shared.world.environment.http_location(&shared.id);
+    let scxml = format!("#_scxml_{}", shared.id);
+    for (names, location) in [(["scxml", SCXML], Some(scxml)), (["basichttp", BASIC_HTTP], http)] {
+        let Some(location) = location else { continue };
+        let entry = JsObject::with_object_proto(context.intrinsics());
+        let location = JsValue::from(JsString::from(location));
+        entry.create_data_property(js_string!("location"), location, context)?;
+        for name in names {
+            processors.create_data_property(JsString::from(name), entry.clone(), context)?;
+        }
+    }
+    *shared.processors.borrow_mut() = Some(processors.clone());
+    Ok(processors.into())
 }
 
 fn refuse(_this: &JsValue, _arguments: &[JsValue], _context: &mut Context) -> JsResult<JsValue> {
@@ -78,29 +114,11 @@ impl Ecmascript {
         self.constant("_sessionid", id)?;
         let name = JsValue::from(JsString::from(self.shared.program.name.as_str()));
         self.constant("_name", name)?;
-        let processors = self.processors()?;
-        self.constant("_ioprocessors", processors.into())?;
+        self.variable("_ioprocessors", NativeFunction::from_fn_ptr(get_processors))?;
         if self.shared.is_ors() {
             ors::define(self)?;
         }
         Ok(())
-    }
-
-    /// `_ioprocessors`: by short and by full name, with the location of each.
-    fn processors(&mut self) -> JsResult<JsObject> {
-        let processors = JsObject::with_object_proto(self.context.intrinsics());
-        let http = self.shared.world.environment.http_location(&self.shared.id);
-        let scxml = format!("#_scxml_{}", self.shared.id);
-        for (names, location) in [(["scxml", SCXML], Some(scxml)), (["basichttp", BASIC_HTTP], http)] {
-            let Some(location) = location else { continue };
-            let entry = JsObject::with_object_proto(self.context.intrinsics());
-            let location = JsValue::from(JsString::from(location));
-            entry.create_data_property(js_string!("location"), location, &mut self.context)?;
-            for name in names {
-                processors.create_data_property(JsString::from(name), entry.clone(), &mut self.context)?;
-            }
-        }
-        Ok(processors)
     }
 
     /// A global function.
@@ -163,13 +181,9 @@ impl Ecmascript {
     /// Assigns to a variable. One that is not there is an error in profile `w3c` (section 5.4), and is made in `ors`.
     pub(super) fn assign_to_name(&mut self, name: Index, value: JsValue) -> JsResult<()> {
         let Some(text) = self.texts.get(name as usize) else { return Ok(()) };
-        let (key, name) = (text.key.clone(), text.string.to_std_string_lossy());
-        self.assign_by_name(&key, &name, value)
-    }
-
-    fn assign_by_name(&mut self, key: &PropertyKey, name: &str, value: JsValue) -> JsResult<()> {
-        if SYSTEM_VARIABLES.contains(&name) {
-            return Err(fault(format!("{name} cannot be changed")));
+        let (key, is_system) = (text.key.clone(), text.is_system);
+        if is_system {
+            return Err(fault(format!("{} cannot be changed", text.string.to_std_string_lossy())));
         }
         for scope in self.scopes.current_chain(&self.shared).iter().rev() {
             if scope.has_own_property(key.clone(), &mut self.context)? {
@@ -179,6 +193,7 @@ impl Ecmascript {
         }
         let global = self.context.global_object();
         if !self.shared.is_ors() && !global.has_property(key.clone(), &mut self.context)? {
+            let name = self.texts.get(name as usize).map(|text| text.string.to_std_string_lossy()).unwrap_or_default();
             return Err(fault(format!("{name} is not declared")));
         }
         global.set(key.clone(), value, true, &mut self.context)?;

@@ -9,10 +9,12 @@ mod evaluate;
 mod functions;
 mod globals;
 mod ors;
+pub(crate) mod saved;
 mod scopes;
 mod source;
 pub(crate) mod values;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use boa_engine::context::ContextBuilder;
@@ -53,11 +55,19 @@ pub(crate) struct Ecmascript {
     /// Those that assign to a location.
     setters: Vec<Option<JsObject>>,
     scripts: Vec<Option<Program>>,
+    /// Names that are in the global scope of every document.
+    known: HashSet<PropertyKey>,
+    /// What `function` declares in the scripts of `scxml`, as it was then.
+    loaded: Vec<(String, JsValue)>,
 }
 
 struct Text {
     key: PropertyKey,
     string: JsString,
+    /// It names a system variable.
+    is_system: bool,
+    /// It is `data`.
+    is_data: bool,
 }
 
 /// A script, parsed once.
@@ -111,7 +121,8 @@ impl Ecmascript {
         context.insert_data(Rc::clone(&scopes));
         let texts = program.texts.iter().map(|text| {
             let string = JsString::from(text.as_str());
-            Text { key: PropertyKey::from(string.clone()), string }
+            let is_system = globals::SYSTEM_VARIABLES.contains(&text.as_str());
+            Text { key: PropertyKey::from(string.clone()), string, is_system, is_data: text == "data" }
         });
         let texts = texts.collect();
         let mut started = Ecmascript {
@@ -122,8 +133,12 @@ impl Ecmascript {
             functions: vec![None; program.expressions.len()],
             setters: vec![None; program.expressions.len()],
             scripts: vec![None; program.scripts.len()],
+            known: HashSet::new(),
+            loaded: Vec::new(),
         };
         started.define_globals().map_err(|error| started.trouble(&error, Place::default()))?;
+        let keys = started.context.global_object().own_property_keys(&mut started.context);
+        started.known = keys.map_err(|error| started.trouble(&error, Place::default()))?.into_iter().collect();
         Ok(started)
     }
 
@@ -157,11 +172,10 @@ impl Ecmascript {
         if let Form::Invalid(message) = &found.form {
             return Err(Trouble::new(message.clone()));
         }
+        self.scopes.enter(found.state);
         let result = if found.code.is_empty() {
-            self.scopes.enter(found.state);
             self.interpret(expression, found)
         } else {
-            self.scopes.enter(found.state);
             evaluate::value(&mut self.context, &self.shared, &self.scopes, &self.texts, found)
         };
         result.map_err(|error| self.trouble(&error, found.at))

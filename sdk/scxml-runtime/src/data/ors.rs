@@ -35,8 +35,10 @@ const FUNCTIONS: [(&str, &[&str]); 5] = [
     ("resource", &[]),
 ];
 
-/// Enumerations: module, name, and the names in it with their values.
-const ENUMERATIONS: [(&str, &str, &[(&str, i32)]); 4] = [
+/// An enumeration: its module, its name, and the names in it with their values.
+type Enumeration = (&'static str, &'static str, &'static [(&'static str, i32)]);
+
+const ENUMERATIONS: [Enumeration; 4] = [
     // Only the first value is known; the others keep the order in which they are listed.
     (
         "session",

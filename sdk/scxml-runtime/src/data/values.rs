@@ -36,14 +36,33 @@ pub(crate) fn import(datum: &Datum, context: &mut Context) -> JsResult<JsValue> 
 /// A value from outside for one of the engine: objects by their own enumerable properties, dates and the like by their
 /// `toJSON`, XML by its text. Functions are `undefined`.
 pub(crate) fn export(value: &JsValue, limits: Limits, context: &mut Context) -> JsResult<Datum> {
-    Export { limits, members: 0, text: 0 }.value(value, 0, context)
+    Export { limits, members: 0, text: 0, exact: None }.value(value, 0, context)
+}
+
+/// The same for values that can be had again as they are, and fails for all others: functions, objects of classes, and
+/// objects that are in more than one place, of all that one `Exact` has seen.
+pub(crate) struct Exact(Export);
+
+impl Exact {
+    pub(crate) fn new(limits: Limits) -> Exact {
+        Exact(Export { limits, members: 0, text: 0, exact: Some(Vec::new()) })
+    }
+
+    pub(crate) fn value(&mut self, value: &JsValue, context: &mut Context) -> JsResult<Datum> {
+        self.0.value(value, 0, context)
+    }
 }
 
 struct Export {
     limits: Limits,
     members: usize,
     text: usize,
+    /// The objects seen so far, where each may be there once.
+    exact: Option<Vec<JsObject>>,
 }
+
+/// How many objects can be told apart in reasonable time.
+const EXACT_OBJECTS: usize = 2_000;
 
 impl Export {
     fn text(&mut self, text: &JsString) -> JsResult<String> {
@@ -69,12 +88,39 @@ impl Export {
             (Some(value), _) => Datum::Boolean(value),
             (_, Some(number)) => Datum::Number(number),
             _ if value.is_null() => Datum::Null,
-            _ if value.is_undefined() || value.is_symbol() => Datum::Undefined,
+            _ if value.is_undefined() => Datum::Undefined,
+            _ if self.exact.is_some() => {
+                return Err(JsNativeError::typ().with_message("a value that cannot be had again").into());
+            }
+            _ if value.is_symbol() => Datum::Undefined,
             _ => Datum::Text(self.text(&value.to_string(context)?)?),
         })
     }
 
+    /// Fails unless an object is plain, and new.
+    fn exactly(&mut self, object: &JsObject, context: &mut Context) -> JsResult<()> {
+        let Some(seen) = &mut self.exact else { return Ok(()) };
+        let constructors = context.intrinsics().constructors();
+        let plain =
+            if object.is_array() { constructors.array().prototype() } else { constructors.object().prototype() };
+        let is_plain = (object.is_ordinary() || object.is_array())
+            && object.prototype().is_some_and(|prototype| JsObject::equals(&prototype, &plain));
+        if !is_plain || seen.len() >= EXACT_OBJECTS || seen.iter().any(|seen| JsObject::equals(seen, object)) {
+            return Err(JsNativeError::typ().with_message("a value that cannot be had again").into());
+        }
+        seen.push(object.clone());
+        let keys = object.own_property_keys(context)?;
+        let has_symbols = keys.iter().any(|key| matches!(key, boa_engine::property::PropertyKey::Symbol(_)));
+        let has_more = object.is_array()
+            && keys.len() as u64 != object.get(js_string!("length"), context)?.to_length(context)? + 1;
+        if has_symbols || has_more {
+            return Err(JsNativeError::typ().with_message("a value that cannot be had again").into());
+        }
+        Ok(())
+    }
+
     fn object(&mut self, object: &JsObject, depth: usize, context: &mut Context) -> JsResult<Datum> {
+        self.exactly(object, context)?;
         if object.is_callable() {
             return Ok(Datum::Undefined);
         }

@@ -319,12 +319,6 @@ fn service(envelope: &KeyValueList, strategy: Option<String>) -> Service {
     }
 }
 
-/// The value below which `percent` of the ascending `values` lie; none for no values.
-pub fn percentile(values: &[i64], percent: usize) -> Option<i64> {
-    let index = (values.len() * percent).div_ceil(100).saturating_sub(1);
-    values.get(index).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use jackfield_protocol::v1::Actor;
@@ -447,12 +441,5 @@ mod tests {
         let key = ("Acknowledge".to_owned(), "acknowledgement".to_owned());
         assert_eq!(ledger.messages, BTreeMap::from([(key, 1)]));
         assert_eq!(ledger.strategies["Acknowledge"].messages, 1);
-    }
-
-    #[test]
-    fn percentiles() {
-        let values: Vec<i64> = (1..=10).collect();
-        assert_eq!([50, 90, 100].map(|percent| percentile(&values, percent)), [Some(5), Some(9), Some(10)]);
-        assert_eq!(percentile(&[], 50), None);
     }
 }

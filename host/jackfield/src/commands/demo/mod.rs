@@ -20,6 +20,7 @@ use jackfield_protocol::ORCHESTRATION_SYSTEM;
 use jackfield_protocol::v1::event::Message as Event;
 use jackfield_protocol::v1::request::Message as Request;
 use jackfield_protocol::v1::{ClientType, RequestStartReporting};
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdout;
@@ -33,6 +34,7 @@ use self::site::DemoSite;
 use self::swap::{Swap, Swapped};
 use crate::cli::{Demo, Global};
 use crate::commands::queues;
+use crate::commands::report::waits::{Heard, Waits};
 use crate::config::Server;
 use crate::control::{self, Question};
 use crate::exit::{Exit, Usage};
@@ -50,6 +52,8 @@ const REST_FOR: Duration = Duration::from_millis(500);
 const YOU: &str = "you";
 /// Invitations of a hundred that agents reject: enough for one or more in nearly every run.
 const REJECT_PERCENT: &str = "8";
+/// Service level of the waits that are shown, in milliseconds.
+const WITHIN: i64 = 1_000;
 /// Reporting events that wait to be entered.
 const EVENTS_WAITING: usize = 4_096;
 
@@ -257,6 +261,7 @@ async fn play(
 /// Everything that was heard of so far.
 struct Book {
     ledger: Ledger,
+    waits: Waits,
     acknowledged: HashSet<String>,
     refused: u64,
     /// Sources that could not be read, and why.
@@ -273,6 +278,7 @@ impl Book {
     fn new(global: &Global, began: Instant) -> Book {
         Book {
             ledger: Ledger::default(),
+            waits: Waits::new(WITHIN, TimeZone::UTC),
             acknowledged: HashSet::new(),
             refused: 0,
             unreadable: Vec::new(),
@@ -308,6 +314,9 @@ impl Book {
             self.last_event = Instant::now();
         }
         self.ledger.enter(server, event);
+        if let Some(heard) = Heard::of(event) {
+            self.waits.enter(heard);
+        }
     }
 
     fn at_rest(&self, rests: impl Fn(&str) -> bool) -> bool {

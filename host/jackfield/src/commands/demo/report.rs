@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::Book;
-use super::ledger::{Ledger, Place, percentile};
+use super::ledger::{Ledger, Place};
 use super::swap::Swapped;
 use crate::cli::Global;
+use crate::figures::percentile;
 use crate::{output, text};
 
 /// Unreadable files that are named; more are counted only.
@@ -97,6 +98,10 @@ impl Report {
             problems
                 .push(format!("by their events {present} interactions are left, but the servers have {}", self.left));
         }
+        let waiting = self.book.waits.open();
+        if waiting > 0 {
+            problems.push(format!("by their events {waiting} still wait in virtual queues"));
+        }
         let sent: usize = self.sent.iter().map(|(_, count)| count).sum();
         let reported: u64 = self.book.ledger.messages.values().sum();
         if reported != sent as u64 {
@@ -154,6 +159,8 @@ impl Report {
         });
         let headings = ["AGENT", "#INVITED", "#NOT ACCEPTED", "#ACCEPTED", "#DONE", "#TRANSFERRED"];
         section("Agents: what they did", &headings, rows.collect(), true)?;
+        output::line("\nVirtual queues: what waited there for an agent")?;
+        output::line(self.book.waits.table())?;
         self.versions.show()?;
         let rows = ledger.media().into_iter().map(|media| {
             let times = ledger.submit_to_accept(&media);
@@ -280,6 +287,7 @@ impl Report {
             "failedSessions": self.failed_sessions,
             "fates": self.by_fate(),
             "queues": queues,
+            "virtualQueues": book.waits.as_json(),
             "strategies": strategies,
             "agents": agents,
             "versions": self.versions.rows,

@@ -138,6 +138,17 @@ pub const OPTIONS: &[OptionDefinition] = &[
         AtOnce,
         "How long an interaction of another node of the cluster may wait in orchestration_system; then this node cleans it up in that one's place.",
     ),
+    // As the router's option `report_targets` (reference page, *Virtual queue reporting*), which practitioners turn
+    // off for its load. Here it costs nothing where no virtual queue is named; where one is, one change of the
+    // interaction, and another where it waits: beside the two events that are sent in any case. So it is on.
+    OptionDefinition {
+        owner: Application,
+        section: "orchestration",
+        name: "report-targets",
+        kind: Kind::Word { default: "all", of: &["all", "selected", "off"] },
+        takes_effect: AtOnce,
+        text: "What is attached to an interaction that waits in a virtual queue: what it waits for and what was then selected (all), only that (selected), or nothing (off). EventQueued, EventDiverted and EventAbandoned are reported all the same.",
+    },
     integer(
         Application,
         "orchestration",

@@ -74,6 +74,11 @@ fn error_of(failure: &Failure) -> ModuleError {
 }
 
 impl Modules {
+    /// True when no action is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.purposes.borrow().is_empty() && self.submits.borrow().is_empty()
+    }
+
     fn expect(&self, request: u64, purpose: Purpose) {
         self.purposes.borrow_mut().insert(request, purpose);
     }

@@ -31,6 +31,10 @@ struct Submit {
 }
 
 impl Submits {
+    pub fn is_empty(&self) -> bool {
+        self.by_request.is_empty() && self.at_once.is_empty()
+    }
+
     /// The request of the contract has ended.
     pub fn ended(&mut self, request: String, result: Result<Outcome, Failure>) -> Told {
         let action = CallKind::Submit;

@@ -9,6 +9,7 @@
 )]
 
 mod checking;
+mod drawing;
 mod examples;
 mod merging;
 mod reading;

@@ -73,7 +73,7 @@ fn rules_on_states_and_targets() {
         ),
         (
             "<state id='a'><transition event='error' target='h'/></state><state id='s'><history id='h'><transition cond='x'/></history><state id='b'/></state>",
-            &["error initial-form 94", "error initial-form 94"],
+            &["error initial-form 91"],
         ),
     ];
     for (inner, expected) in cases {
@@ -87,6 +87,12 @@ fn rules_on_states_and_targets() {
         expected.dedup();
         assert_eq!(told(W3C, inner), expected, "{inner}");
     }
+}
+
+#[test]
+fn a_history_without_a_default_is_told() {
+    let inner = "<state id='a'><history id='h'/><state id='b'><transition event='error' target='h'/></state></state>";
+    assert_eq!(told(W3C, inner), ["warning history-default 15"]);
 }
 
 #[test]
@@ -242,14 +248,14 @@ fn a_target_that_lacks_its_prefix_is_told_how_to_be_written() {
 }
 
 #[test]
-fn every_rule_that_is_told_is_listed_once() {
+fn every_rule_that_is_told_is_listed_once_and_every_listed_one_is_told() {
     let rules: Vec<_> = jackfield_scxml::rules().map(|(rule, _)| rule).collect();
     let mut unique = rules.clone();
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), rules.len());
     let kebab = |rule: &&str| rule.chars().all(|character| character.is_ascii_lowercase() || character == '-');
-    assert!(rules.iter().all(|rule| kebab(rule)));
+    assert!(rules.iter().all(kebab));
     // In the source no other rule is written.
     let mut written = Vec::new();
     let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -272,4 +278,6 @@ fn every_rule_that_is_told_is_listed_once() {
     assert!(written.len() > 50);
     let unlisted: Vec<_> = written.iter().filter(|rule| !rules.contains(&rule.as_str())).collect();
     assert!(unlisted.is_empty(), "{unlisted:?}");
+    let never_told: Vec<_> = rules.iter().filter(|rule| !written.iter().any(|written| written == *rule)).collect();
+    assert!(never_told.is_empty(), "{never_told:?}");
 }

@@ -50,7 +50,7 @@ fn the_merged_application_is_what_it_was() {
         ]
     );
     let text = xml::write(&merged.root.unwrap());
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/composer-merged.scxml");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/composer-merged.scxml");
     if std::env::var_os("JACKFIELD_WRITE").is_some() {
         std::fs::write(&kept, &text).unwrap();
     }

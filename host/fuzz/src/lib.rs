@@ -8,6 +8,7 @@
 
 mod component;
 mod configuration;
+mod document;
 mod frame;
 mod seeds;
 mod target;
@@ -15,6 +16,7 @@ mod view_condition;
 
 pub use component::component;
 pub use configuration::configuration;
+pub use document::document;
 pub use frame::frame;
 pub use seeds::{Seed, seeds};
 pub use target::target;
@@ -39,5 +41,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "configuration", run: configuration, words: configuration::WORDS, rounds: 250 },
     Target { name: "view_condition", run: view_condition, words: view_condition::WORDS, rounds: 2_000 },
     Target { name: "target", run: target, words: target::WORDS, rounds: 20_000 },
+    Target { name: "document", run: document, words: document::WORDS, rounds: 250 },
     Target { name: "frame", run: frame, words: frame::WORDS, rounds: 40_000 },
 ];

@@ -44,6 +44,10 @@ pub fn seeds(target: &Target) -> io::Result<Vec<Seed>> {
             }
         }
         "configuration" => seeds.push(read(host.join("../examples/site/jackfield.toml"))?),
+        "document" => {
+            seeds.push(read(host.join("../examples/miniature/miniature.scxml"))?);
+            seeds.push(("composer.txt".to_owned(), application(&host.join("../examples/composer"))?));
+        }
         "frame" => seeds.extend(frames()),
         _ => {}
     }
@@ -55,6 +59,22 @@ pub fn seeds(target: &Target) -> io::Result<Vec<Seed>> {
 fn read(path: PathBuf) -> io::Result<Seed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, std::fs::read(path)?))
+}
+
+/// The files of an application in one text, as the target takes them.
+fn application(folder: &Path) -> io::Result<Vec<u8>> {
+    let mut text = std::fs::read(folder.join("src-gen/IPD_default_Mail.scxml"))?;
+    for (name, path) in [
+        // From the place that the first file has here.
+        ("Mail.scxml", "src-gen/Mail.scxml"),
+        ("src/subRoutines/OfferTo.scxml", "src/subRoutines/OfferTo.scxml"),
+        ("include/common.js", "include/common.js"),
+        ("include/mail.js", "include/mail.js"),
+    ] {
+        text.extend_from_slice(format!("\n=== {name}\n").as_bytes());
+        text.extend(std::fs::read(folder.join(path))?);
+    }
+    Ok(String::from_utf8_lossy(&text).replace("../", "").into_bytes())
 }
 
 const MEDIA_SERVER: u64 = 1;

@@ -42,6 +42,11 @@ fn target() {
 }
 
 #[test]
+fn document() {
+    smoke("document");
+}
+
+#[test]
 fn frame() {
     smoke("frame");
 }
@@ -50,7 +55,7 @@ fn frame() {
 fn every_target_has_a_test_here_and_a_program_for_cargo_fuzz() {
     let manifest = include_str!("../targets/Cargo.toml");
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-    assert_eq!(names, ["component", "configuration", "view_condition", "target", "frame"]);
+    assert_eq!(names, ["component", "configuration", "view_condition", "target", "document", "frame"]);
     for name in names {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("targets/fuzz_targets/{name}.rs"));
         assert!(std::fs::read_to_string(program).unwrap().contains(&format!("jackfield_fuzz::{name}(")), "{name}");

@@ -1,10 +1,15 @@
 //! The command line.
 
+mod scxml;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jackfield_packages::oci::Reference;
+use jackfield_scxml::model::Profile;
+
+pub use scxml::{Scxml, ScxmlCheck, ScxmlFile, ScxmlGraph};
 
 use crate::exit;
 
@@ -100,8 +105,13 @@ pub enum Command {
     Install(Install),
     /// Publish a plugin in a registry.
     Publish(Publish),
+    /// Make plugins of SCXML documents.
+    Convert(Convert),
     /// Read and check the configuration, or files of plugins; start nothing.
     Check(Check),
+    /// Look at SCXML documents: check them, draw them.
+    #[command(subcommand)]
+    Scxml(Scxml),
     /// List every option of the configuration with its range, its default, and when a change counts.
     Options,
     /// Let a day pass in a moment: who would wait for how long, with the agents of the site.
@@ -247,6 +257,49 @@ pub struct Simulate {
     /// So many such days, counted together.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub days: u32,
+}
+
+/// `jackfield convert`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A document with all it includes becomes one file, a plugin like any other. Its problems are told with file, line
+and column; with an error nothing is written (code 1; `jackfield scxml check` tells more of them). The same
+document makes the same bytes. Documents that Composer generates are converted from their start page.
+
+Documents may also be dropped into the plugins folder as they are, with what they include.
+
+Examples:
+  jackfield convert workflow.scxml -o plugins/workflow.wasm
+  jackfield convert src-gen/IPD_default_Mail.scxml --name Mail
+  jackfield convert src-gen/IPD_*.scxml -o plugins/")]
+pub struct Convert {
+    /// The documents.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The file to write, or a folder; beside the document when it is not named.
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub output: Option<PathBuf>,
+    /// What the strategy is called; the name of the document, or of its file, when it is not named.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// A version for people; made of the content when it is not named.
+    #[arg(long = "as-version", value_name = "VERSION")]
+    pub as_version: Option<String>,
+    /// The dialect: `w3c` or `ors`; the one it is in when it is not named.
+    #[arg(long, value_name = "DIALECT", value_parser = dialect)]
+    pub profile: Option<Profile>,
+    /// Actions that are not supported raise an error event when they are reached, rather than keep the document from
+    /// being converted.
+    #[arg(long)]
+    pub allow_unsupported: bool,
+}
+
+fn dialect(text: &str) -> Result<Profile, String> {
+    match text {
+        "w3c" => Ok(Profile::W3c),
+        "ors" => Ok(Profile::Ors),
+        _ => Err("there are `w3c` and `ors`".to_owned()),
+    }
 }
 
 /// `jackfield queues`

@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod connect;
 mod control;
+mod documents;
 mod embedded;
 mod exit;
 mod figures;

@@ -60,6 +60,28 @@ pub struct FolderSettings {
     pub poll_every: Duration,
     /// Whose signatures files need, if any.
     pub vouching: Vouching,
+    /// What makes plugins of documents (`.scxml`); none: they are refused.
+    pub converter: Option<Converter>,
+}
+
+/// Makes the bytes of a plugin of a document: its path, and its bytes as they were read. The error is for people, and
+/// says where it is.
+#[derive(Clone)]
+pub struct Converter(Arc<Convert>);
+
+type Convert = dyn Fn(&Path, &[u8]) -> Result<Vec<u8>, String> + Send + Sync;
+
+impl Converter {
+    /// That does it so.
+    pub fn new(convert: impl Fn(&Path, &[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static) -> Converter {
+        Converter(Arc::new(convert))
+    }
+}
+
+impl std::fmt::Debug for Converter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Converter")
+    }
 }
 
 impl FolderSettings {
@@ -74,6 +96,7 @@ impl FolderSettings {
             notified: true,
             poll_every: Duration::from_secs(2),
             vouching: Vouching::default(),
+            converter: None,
         }
     }
 }
@@ -428,8 +451,8 @@ impl Keeper {
             }
             _ => return,
         };
-        if file.kind == Kind::Document {
-            let problem = "an SCXML document, which this version cannot convert yet".to_owned();
+        if file.kind == Kind::Document && self.settings.converter.is_none() {
+            let problem = "an SCXML document, and there is nothing here to convert it; `jackfield convert` does";
             return self.refuse(&path, format!("{}: {problem}", text(&path)), false);
         }
         let of = path.clone();
@@ -457,13 +480,13 @@ impl Keeper {
     /// The file is whole.
     fn load(&mut self, path: PathBuf, content: Content) {
         let digest = content.digest;
-        if let Some(file) = self.files.get_mut(&path) {
-            file.phase = Phase::Loading { digest: digest.clone() };
-        }
+        let Some(file) = self.files.get_mut(&path) else { return };
+        file.phase = Phase::Loading { digest: digest.clone() };
+        let converter = self.settings.converter.clone().filter(|_| file.kind == Kind::Document);
         let (engine, room, vouching) = (self.engine.clone(), self.room.clone(), self.settings.vouching.clone());
         let known = self.plugins.version(&digest);
         self.loading.spawn(async move {
-            let result = Box::new(load(engine, room, vouching, known, &path, content.bytes).await);
+            let result = Box::new(load(engine, room, vouching, known, converter, &path, content.bytes).await);
             Loaded::File { path, digest, result }
         });
     }
@@ -653,6 +676,7 @@ async fn load(
     room: Arc<Semaphore>,
     vouching: Vouching,
     known: Option<Plugin>,
+    converter: Option<Converter>,
     path: &Path,
     bytes: Vec<u8>,
 ) -> Result<Plugin, Refusal> {
@@ -665,6 +689,14 @@ async fn load(
         return Ok(plugin);
     }
     let _room = room.acquire_owned().await;
+    let bytes = match converter {
+        None => bytes,
+        Some(Converter(convert)) => {
+            let of = path.to_owned();
+            let converted = blocking(move || convert(&of, &bytes)).await;
+            converted.map_err(|problem| Refusal { problem, is_incomplete: false })?.into()
+        }
+    };
     let loaded = engine.load_bytes(&origin, &bytes).await;
     loaded.map_err(|error| Refusal { problem: error.to_string(), is_incomplete: error.is_incomplete() })
 }

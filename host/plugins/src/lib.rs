@@ -27,7 +27,7 @@ pub use breaker::{BreakerSettings, WINDOW_MOST};
 pub use choice::{Canary, Choice, ChoiceError, Choices, Known};
 pub use command::{Command, CommandError};
 pub use deployment::{Arrival, Comparison, Rollout};
-pub use folder::{Folder, FolderError, FolderSettings};
+pub use folder::{Converter, Folder, FolderError, FolderSettings};
 pub use status::{ComparedStatus, DifferenceStatus, FileState, FileStatus, PluginState, PluginStatus, VersionStatus};
 pub use table::{Plugins, Rollouts};
 pub use watch::Watch;

@@ -43,7 +43,7 @@ pub struct Problem {
 
 impl Problem {
     fn new(severity: Severity, rule: &'static str, span: Span, message: impl Into<String>) -> Problem {
-        Problem { rule, severity, span, message: message.into(), help: None, related: Vec::new() }
+        Problem { rule, severity, span, message: one_line(message.into()), help: None, related: Vec::new() }
     }
 
     /// Something for which the document cannot be loaded.
@@ -64,14 +64,14 @@ impl Problem {
     /// The same, with what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Problem {
-        self.help = Some(help.into());
+        self.help = Some(one_line(help.into()));
         self
     }
 
     /// The same, with another place that has to do with it.
     #[must_use]
     pub fn related(mut self, span: Span, what: impl Into<String>) -> Problem {
-        self.related.push((span, what.into()));
+        self.related.push((span, one_line(what.into())));
         self
     }
 
@@ -80,6 +80,21 @@ impl Problem {
         let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
         format!("{}: {}[{}]: {}{help}", sources.place(self.span), self.severity.as_str(), self.rule, self.message)
     }
+}
+
+/// Characters of a message.
+const MESSAGE: usize = 300;
+
+/// Messages hold what is written in a document, which may be anything.
+fn one_line(mut text: String) -> String {
+    if text.contains(char::is_control) {
+        text = text.replace(char::is_control, " ");
+    }
+    if let Some((end, _)) = text.char_indices().nth(MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// True when one of them is an error.

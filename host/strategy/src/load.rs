@@ -60,6 +60,8 @@ pub enum LoadError {
     Compile { origin: String, reason: String },
     #[error("{origin}: imports `{import}`, which strategies do not have; they have {PACKAGE} and WASI 0.2")]
     UnknownImport { origin: String, import: String },
+    #[error("{origin} cannot be converted:\n{reason}")]
+    Document { origin: String, reason: String },
     #[error("{origin}: {misfit}")]
     Misfit { origin: String, misfit: Misfit },
     #[error("{origin}: does not fit the contract: {reason}")]

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::{Check, Global};
 use crate::config;
+use crate::documents;
 use crate::exit::Exit;
 use crate::output;
 
@@ -21,7 +22,7 @@ pub async fn check(global: &Global, arguments: &Check) -> anyhow::Result<Exit> {
     let engine = engine(global)?;
     let mut exit = Exit::Done;
     for (index, file) in arguments.files.iter().enumerate() {
-        let loaded = engine.load(file).await;
+        let loaded = documents::load(&engine, file).await;
         if loaded.is_err() {
             exit = Exit::Configuration;
         }

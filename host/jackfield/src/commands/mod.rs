@@ -4,6 +4,7 @@ mod agent;
 mod bench;
 mod check;
 mod check_plugins;
+mod convert;
 mod demo;
 mod finished;
 mod install;
@@ -17,6 +18,7 @@ mod registry;
 mod replay;
 mod report;
 mod run;
+mod scxml;
 mod server;
 mod sessions;
 mod simulate;
@@ -70,6 +72,8 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check_plugins::check(global, &arguments).await,
         Command::Install(arguments) => install::install(global, arguments).await,
         Command::Publish(arguments) => publish::publish(global, arguments).await,
+        Command::Convert(arguments) => convert::convert(global, &arguments),
+        Command::Scxml(command) => scxml::scxml(global, command),
         Command::Options => options::options(global),
         Command::Simulate(arguments) => simulate::simulate(global, &arguments),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

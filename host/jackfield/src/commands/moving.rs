@@ -19,7 +19,7 @@ use crate::config::{Site, nearest_word};
 use crate::control::{self, Question};
 use crate::exit::{Exit, Unreachable, Usage};
 use crate::moves::Told;
-use crate::{journal, output, text};
+use crate::{documents, journal, output, text};
 
 /// Sessions of one commit.
 const AT_ONCE: usize = 1_000;
@@ -94,7 +94,7 @@ async fn by_the_node(global: &Global, site: &Site, arguments: &Move) -> anyhow::
 /// With no node: in its journal.
 async fn in_the_journal(global: &Global, site: &Site, arguments: &Move) -> anyhow::Result<Outcome> {
     let mut versions = Versions::new(site)?;
-    let to = versions.engine().load(&arguments.to).await?;
+    let to = documents::load(versions.engine(), &arguments.to).await?;
     let owned = if arguments.dry_run { None } else { Some(own(site).await?) };
     let progress = output::Progress::new("tried", global.json);
     let tried = try_all(&journal::file(site)?, &arguments.strategy, &mut versions, &to, progress).await;

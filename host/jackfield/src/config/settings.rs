@@ -12,6 +12,7 @@ use super::options::Owner;
 use super::pulling::{Form, pulled_by};
 use super::section::Notes;
 use super::values::OptionValues;
+use crate::documents;
 
 /// What one Interaction Server is told: the objects that concern it and that its account sees, and no others. What
 /// becomes of a pull that needs one of the others is in the table of `jackfield_server`'s pulls.
@@ -286,6 +287,7 @@ pub fn folder_settings(site: &Site, safe: bool) -> FolderSettings {
         notified: options.text(Owner::Application, "plugins", "watch") == "notified",
         poll_every: options.duration(Owner::Application, "plugins", "poll-interval"),
         vouching: vouching(site),
+        converter: Some(documents::converter()),
     }
 }
 

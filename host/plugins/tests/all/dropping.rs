@@ -1,10 +1,11 @@
 //! Files come, change and go, in every way people and programs do that.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use jackfield_plugins::{FileState, PluginState};
+use jackfield_plugins::{Converter, FileState, PluginState};
 
 use crate::support::{
     Home, component, engine, file, of_another_contract, plugin, refused, serves, the_version, until, version, versioned,
@@ -31,12 +32,42 @@ async fn what_is_there_at_the_start_is_taken_whatever_else_is_in_the_folder() {
     let problem = refused(&folder, &home.path("c.wasm")).await;
     assert!(problem.contains("c.wasm: names itself `echo`, as ") && problem.contains("b.wasm does"), "{problem}");
     let problem = refused(&folder, &home.path("flow.scxml")).await;
-    assert!(problem.contains("cannot convert yet"), "{problem}");
+    assert!(problem.contains("nothing here to convert it; `jackfield convert` does"), "{problem}");
     // The other one is taken when the first is out of its way.
     std::fs::remove_file(home.path("b.wasm")).expect("removed");
     until("c.wasm is taken", || file(&folder, &home.path("c.wasm")).filter(|file| file.state == FileState::Taken))
         .await;
     assert_eq!(plugin(&folder, "echo").expect("it is there").state, PluginState::Serving);
+    folder.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_converted_and_taken_or_refused_with_what_is_wrong_with_it() {
+    let mut home = Home::new();
+    home.write("flow.scxml", b"<scxml name='echo'/>");
+    home.write("bad.scxml", b"<scxml");
+    let echo = component("echo");
+    let converter = Converter::new(move |path: &Path, document: &[u8]| match document.ends_with(b"/>") {
+        true => Ok(echo.clone()),
+        false => Err(format!("{}:1:7: this element does not end", path.display())),
+    });
+    home.settings.converter = Some(converter);
+    let folder = home.open().await;
+    assert_eq!(plugin(&folder, "echo").expect("it is there").state, PluginState::Serving);
+    let problem = refused(&folder, &home.path("bad.scxml")).await;
+    assert!(problem.ends_with("bad.scxml:1:7: this element does not end"), "{problem}");
+    // Once it is right it is converted too, and is in the way of the other no longer when that is gone.
+    home.write("bad.scxml", b"<scxml name='again'/>");
+    let problem = until("the other is seen", || {
+        let file = file(&folder, &home.path("bad.scxml"))?;
+        file.problem.filter(|problem| problem.contains("names itself `echo`"))
+    });
+    problem.await;
+    std::fs::remove_file(home.path("flow.scxml")).expect("removed");
+    until("bad.scxml is taken", || {
+        file(&folder, &home.path("bad.scxml")).filter(|file| file.state == FileState::Taken)
+    })
+    .await;
     folder.close().await;
 }
 

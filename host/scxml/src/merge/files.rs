@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// The folder that Composer generates documents into.
+const GENERATED: &str = "src-gen";
+
 /// Gives the files of one project.
 pub trait Files {
     /// The file at `path` below the project's folder: parts divided by `/`, none of them `.` or `..`.
@@ -54,13 +57,27 @@ impl Folder {
     pub fn project_of(path: &Path) -> (PathBuf, String) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        if full.file_name().is_some_and(|name| name == "src-gen")
-            && let Some(above) = full.parent()
-        {
-            return (above.to_owned(), format!("src-gen/{file}"));
+        if folder.file_name().is_some_and(|name| name == GENERATED) {
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            return (above.to_owned(), format!("{GENERATED}/{file}"));
+        }
+        let is_generated =
+            folder.canonicalize().is_ok_and(|full| full.file_name().is_some_and(|name| name == GENERATED));
+        if is_generated {
+            return (folder.join(".."), format!("{GENERATED}/{file}"));
         }
         (folder.to_owned(), file)
+    }
+
+    /// The path below this folder of the document at `path`.
+    ///
+    /// # Errors
+    /// It is not there, or not in this folder.
+    pub fn path_of(&self, path: &Path) -> Result<String, FileError> {
+        let full = path.canonicalize().map_err(|_| FileError::Missing)?;
+        let inner = full.strip_prefix(&self.root).map_err(|_| FileError::Outside)?;
+        let parts: Vec<_> = inner.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        Ok(parts.join("/"))
     }
 }
 
@@ -91,5 +108,19 @@ impl Files for Folder {
 impl Files for BTreeMap<String, String> {
     fn read(&self, path: &str) -> Result<String, FileError> {
         self.get(path).cloned().ok_or(FileError::Missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_document_belongs_to_the_folder_above() {
+        let of = |path: &str| Folder::project_of(Path::new(path));
+        assert_eq!(of("app/src-gen/Main.scxml"), (PathBuf::from("app"), "src-gen/Main.scxml".to_owned()));
+        assert_eq!(of("src-gen/Main.scxml"), (PathBuf::from("."), "src-gen/Main.scxml".to_owned()));
+        assert_eq!(of("app/Main.scxml"), (PathBuf::from("app"), "Main.scxml".to_owned()));
+        assert_eq!(of("Main.scxml"), (PathBuf::from("."), "Main.scxml".to_owned()));
     }
 }

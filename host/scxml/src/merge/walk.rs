@@ -6,7 +6,7 @@ use super::{Merger, PLACEHOLDER, my_prefix, pointer};
 use crate::model::{INCLUDE_NAMESPACE, SCXML_NAMESPACE};
 use crate::problem::Problem;
 use crate::source::{FileId, Span, Text};
-use crate::xml::{Element, Node};
+use crate::xml::{self, Element, Node};
 
 /// Where the walk is.
 pub(super) struct Place {
@@ -115,9 +115,8 @@ impl Merger<'_> {
         }
         match self.file(&attribute.value, attribute.span, place) {
             Ok((_, file)) => {
-                let text = self.whole_text(file);
                 element.attributes.remove(at);
-                element.children = vec![Node::Text(text)];
+                element.children = self.whole_text(file);
             }
             // Its place in the document's life to fail is when it runs.
             Err(problem) if is_data => {
@@ -164,7 +163,7 @@ impl Merger<'_> {
         let (path, file) = self.file(&href.value, href.span, place)?;
         match include.attribute("parse").map(|parse| parse.value.as_str()) {
             None | Some("xml") => {}
-            Some("text") => return Ok(vec![Node::Text(self.whole_text(file))]),
+            Some("text") => return Ok(self.whole_text(file)),
             Some(other) => return Err(form(&format!("parse=\"{other}\" is not known"), "write xml or text")),
         }
         let pointer = include.attribute("xpointer");
@@ -257,18 +256,20 @@ impl Merger<'_> {
         }
     }
 
-    /// All of a file as text, without the mark of its encoding, and with line feeds alone.
-    fn whole_text(&mut self, file: FileId) -> Text {
-        let Some(source) = self.sources.file(file) else {
-            return Text::empty(Span { file, start: 0, end: 0 });
-        };
+    /// All of a file as text, without the mark of its encoding, and with line feeds alone; nothing of an empty one.
+    fn whole_text(&mut self, file: FileId) -> Vec<Node> {
+        let Some(source) = self.sources.file(file) else { return Vec::new() };
         let content = std::sync::Arc::clone(&source.text);
-        let end = u32::try_from(content.len()).unwrap_or(u32::MAX);
-        let mut text = Text::empty(Span { file, start: 0, end });
         self.bytes += content.len();
         if self.bytes > self.limits.bytes {
-            return text;
+            return Vec::new();
         }
+        if let Err(problem) = xml::check_characters(&content, file) {
+            self.tell(*problem);
+            return Vec::new();
+        }
+        let end = u32::try_from(content.len()).unwrap_or(u32::MAX);
+        let mut text = Text::empty(Span { file, start: 0, end });
         let mut at = if content.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         for line in content.get(at..).unwrap_or("").split_inclusive('\n') {
             match line.strip_suffix("\r\n") {
@@ -280,7 +281,7 @@ impl Merger<'_> {
             }
             at += line.len();
         }
-        text
+        if text.as_str().is_empty() { Vec::new() } else { vec![Node::Text(text)] }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::module::Module;
-use super::names::{INCLUDE_NAMESPACE, SCXML_NAMESPACE};
+use super::names::{INCLUDE_NAMESPACE, MERGE_NAMESPACE, SCXML_NAMESPACE};
 use crate::source::Span;
 use crate::xml::{Attribute, Element};
 
@@ -74,6 +74,9 @@ fn form_in(element: &Element) -> Option<(Profile, String, Span)> {
     let local = &*element.name.local;
     if element.name.is(INCLUDE_NAMESPACE, "include") && element.attribute("resolveid").is_some() {
         return Some((Profile::Ors, "resolveid".to_owned(), element.span));
+    }
+    if let Some(prefix) = element.attribute_of(MERGE_NAMESPACE, "my-prefix") {
+        return Some((Profile::Ors, "resolveid".to_owned(), prefix.span));
     }
     if &*element.name.namespace == SCXML_NAMESPACE {
         if local == "event" {

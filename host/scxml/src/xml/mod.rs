@@ -11,7 +11,7 @@ mod write;
 use std::fmt;
 use std::sync::Arc;
 
-pub use read::{Limits, RULES, read};
+pub use read::{Limits, RULES, check_characters, read};
 pub use write::{write, write_nodes};
 
 use crate::source::{Span, Text};

@@ -47,14 +47,23 @@ pub fn read(sources: &Sources, file: FileId, limits: Limits) -> Result<Element, 
     if text.len() > limits.bytes {
         return Err(fail(start, format!("the file has more than {} bytes", limits.bytes), "divide it into several"));
     }
-    if let Some((at, character)) = text.char_indices().find(|(_, character)| !is_character(*character)) {
-        let message = format!("the character U+{:04X}, which XML does not allow", u32::from(character));
-        return Err(fail(span(file, at, at + character.len_utf8()), message, "remove it"));
-    }
+    check_characters(&text, file)?;
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let body = text.get(mark..).unwrap_or("");
     Reading { text: body, base: mark, file, limits, open: Vec::new(), root: None, elements: 0, names: HashSet::new() }
         .run()
+}
+
+/// See that `text`, all of `file`, has no characters but those that XML allows.
+///
+/// # Errors
+/// It has.
+pub fn check_characters(text: &str, file: FileId) -> Result<(), Box<Problem>> {
+    let Some((at, character)) = text.char_indices().find(|(_, character)| !is_character(*character)) else {
+        return Ok(());
+    };
+    let message = format!("the character U+{:04X}, which XML does not allow", u32::from(character));
+    Err(fail(span(file, at, at + character.len_utf8()), message, "remove it"))
 }
 
 pub(super) fn fail(span: Span, message: impl Into<String>, help: impl Into<String>) -> Box<Problem> {
@@ -145,6 +154,21 @@ impl<'a> Reading<'a> {
         new
     }
 
+    /// The namespace a name was resolved to; `at` is where the name is.
+    fn namespace(&mut self, resolved: ResolveResult<'_>, at: Span) -> Result<Arc<str>, Box<Problem>> {
+        match resolved {
+            ResolveResult::Unbound => Ok(self.interned("")),
+            // It is given as it is written.
+            ResolveResult::Bound(namespace) => {
+                let meant = decode(namespace.into_inner(), self.file, 0, Place::Attribute);
+                // Where it is declared is not known here.
+                let meant = meant.map_err(|problem| Box::new(Problem { span: at, ..*problem }))?;
+                Ok(self.interned(meant.as_str()))
+            }
+            ResolveResult::Unknown(prefix) => Err(undeclared(&prefix, at)),
+        }
+    }
+
     fn start(
         &mut self,
         reader: &NsReader<&'a [u8]>,
@@ -171,8 +195,8 @@ impl<'a> Reading<'a> {
             return Err(fail(tag, format!("`{written}` is no name of an element"), "names begin with a letter"));
         }
         let (resolved, local) = reader.resolver().resolve_element(name);
-        let namespace = namespace(resolved).map_err(|prefix| undeclared(&prefix, tag))?.to_owned();
-        let name = Name { namespace: self.interned(&namespace), local: self.interned(local.as_ref()) };
+        let namespace = self.namespace(resolved, tag)?;
+        let name = Name { namespace, local: self.interned(local.as_ref()) };
         let prefix = start.name().prefix().map_or("", |prefix| prefix.into_inner()).to_owned();
         let prefix = self.interned(&prefix);
         let attributes = self.attributes(reader, start, tag)?;
@@ -216,8 +240,8 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let (resolved, local) = reader.resolver().resolve_attribute(attribute.key);
-            let namespace = namespace(resolved).map_err(|prefix| undeclared(&prefix, whole))?.to_owned();
-            let name = Name { namespace: self.interned(&namespace), local: self.interned(local.as_ref()) };
+            let namespace = self.namespace(resolved, whole)?;
+            let name = Name { namespace, local: self.interned(local.as_ref()) };
             if let Some(first) = attributes.iter().find(|other| other.name == name) {
                 let problem = fail(whole, format!("the attribute {written} is here twice"), "remove one");
                 return Err(Box::new(problem.related(first.span, "the first is here")));
@@ -258,14 +282,6 @@ impl<'a> Reading<'a> {
             _ => parent.children.push(Node::Text(text)),
         }
         Ok(())
-    }
-}
-
-fn namespace<'n>(resolved: ResolveResult<'n>) -> Result<&'n str, String> {
-    match resolved {
-        ResolveResult::Unbound => Ok(""),
-        ResolveResult::Bound(namespace) => Ok(namespace.into_inner()),
-        ResolveResult::Unknown(prefix) => Err(prefix),
     }
 }
 

@@ -12,7 +12,7 @@ use super::versions::Versions;
 use crate::cli::{Global, Replay};
 use crate::exit::Exit;
 use crate::journal::{self, Recorded};
-use crate::{output, text};
+use crate::{documents, output, text};
 
 /// Replay one session, or many.
 ///
@@ -23,7 +23,7 @@ pub async fn replay(global: &Global, arguments: Replay) -> anyhow::Result<Exit> 
     let file = journal::file(&site)?;
     let mut versions = Versions::new(&site)?;
     let with = match &arguments.with {
-        Some(path) => Some(versions.engine().load(path).await?),
+        Some(path) => Some(documents::load(versions.engine(), path).await?),
         None => None,
     };
     let Some(session) = &arguments.session else {

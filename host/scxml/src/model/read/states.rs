@@ -366,11 +366,11 @@ pub(super) fn content_of(element: &Element) -> Option<Content> {
     (!blank).then_some(Content::Text(text))
 }
 
-/// `error.*` and `error.` match what `error` does.
+/// `error.*` and `error.` match what `error` does, and `.*` what `*` does.
 fn bare_event(event: &Text) -> Text {
     let text = event.as_str();
     let bare = text.strip_suffix(".*").or_else(|| text.strip_suffix('.')).unwrap_or(text);
-    event.slice(0..bare.len())
+    if bare.is_empty() { Text::made("*", event.span()) } else { event.slice(0..bare.len()) }
 }
 
 fn invoke_value(attribute: &Attribute) -> Value {

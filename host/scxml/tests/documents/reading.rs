@@ -54,6 +54,14 @@ fn what_is_written_is_what_was_read() {
 }
 
 #[test]
+fn references_in_the_name_of_a_namespace_are_replaced() {
+    let read = parse("<a xmlns='u&amp;v&#x41;'/>").unwrap();
+    assert!(read.name.is("u&vA", "a"), "{:?}", read.name);
+    assert_eq!(xml::write(&read), "<a xmlns=\"u&amp;vA\"/>");
+    assert!(parse("<a xmlns='u&x;'/>").is_err());
+}
+
+#[test]
 fn attributes_that_are_expressions_in_ors_alone_are_told_apart() {
     let inner = "<state id='s'><onentry><send event='x.done' delay='1s' targettype='scxml'/><cancel sendid='t'/></onentry></state>";
     let kinds = |attributes: &str| {

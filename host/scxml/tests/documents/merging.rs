@@ -44,7 +44,7 @@ fn prefixes_nest_and_one_page_may_be_included_twice() {
     assert_eq!(prefixes, ["Flow", "Flow.A", "Flow.B"]);
     let targets: Vec<_> = document.transitions.iter().map(|transition| transition.targets[0].to_string()).collect();
     assert_eq!(targets, ["Flow.A.E", "Flow.B.E"]);
-    assert_eq!(document.profile, Profile::W3c, "the includes, which told of ORS, are gone");
+    assert_eq!(document.profile, Profile::Ors, "only ORS has a resolveid");
 }
 
 #[test]

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jackfield_packages::oci::Reference;
-use jackfield_scxml::model::Profile;
 
-pub use scxml::{Scxml, ScxmlCheck, ScxmlFile, ScxmlGraph};
+pub use scxml::{Scxml, ScxmlCheck, ScxmlFile, ScxmlGraph, ScxmlRun};
 
 use crate::exit;
 
@@ -285,21 +284,13 @@ pub struct Convert {
     /// A version for people; made of the content when it is not named.
     #[arg(long = "as-version", value_name = "VERSION")]
     pub as_version: Option<String>,
-    /// The dialect: `w3c` or `ors`; the one it is in when it is not named.
-    #[arg(long, value_name = "DIALECT", value_parser = dialect)]
-    pub profile: Option<Profile>,
     /// Actions that are not supported raise an error event when they are reached, rather than keep the document from
     /// being converted.
     #[arg(long)]
     pub allow_unsupported: bool,
-}
-
-fn dialect(text: &str) -> Result<Profile, String> {
-    match text {
-        "w3c" => Ok(Profile::W3c),
-        "ors" => Ok(Profile::Ors),
-        _ => Err("there are `w3c` and `ors`".to_owned()),
-    }
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ScxmlFile,
 }
 
 /// `jackfield queues`

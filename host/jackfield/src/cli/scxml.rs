@@ -1,10 +1,13 @@
 //! `jackfield scxml`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jackfield_scxml::graph::Format;
 use jackfield_scxml::model::Profile;
+
+use crate::documents::Reading;
 
 /// What is done with a document.
 #[derive(Debug, Subcommand)]
@@ -13,6 +16,8 @@ pub enum Scxml {
     Check(ScxmlCheck),
     /// Draw the chart of a document.
     Graph(ScxmlGraph),
+    /// Run a document alone, in the sandbox, on a clock that stands still, and show each macrostep.
+    Run(ScxmlRun),
 }
 
 /// How documents are read.
@@ -25,6 +30,13 @@ pub struct ScxmlFile {
     /// one above.
     #[arg(long, value_name = "FOLDER")]
     pub project: Option<PathBuf>,
+}
+
+impl ScxmlFile {
+    /// That, and what is done about actions that are not supported.
+    pub fn of(&self, allow_unsupported: bool) -> Reading {
+        Reading { profile: self.profile.map(Into::into), project: self.project.clone(), allow_unsupported }
+    }
 }
 
 /// A dialect on the command line.
@@ -66,6 +78,42 @@ pub struct ScxmlCheck {
     #[arg(long)]
     pub allow_unsupported: bool,
     /// How they are read.
+    #[command(flatten)]
+    pub reading: ScxmlFile,
+}
+
+/// `jackfield scxml run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints a line of JSON for each macrostep: when it was (milliseconds from the start), what began it, the active atomic
+states, the data, and what was asked for; what the document logs goes to standard error. With --trace, also a line for
+each step of the engine, named as ORS names them in its METRIC lines. Events are told one after the other; then time
+passes. Nothing reaches anything outside.
+
+Code 0 when the document ends in a final state or waits; 2 when it cannot be loaded; 3 when it fails.
+
+Examples:
+  jackfield scxml run switch.scxml --event on --event off
+  jackfield scxml run order.scxml --event 'paid={\"amount\": 7}' --trace
+  jackfield scxml run reminder.scxml --event start --advance 10s
+  jackfield scxml run test.scxml --until-idle")]
+pub struct ScxmlRun {
+    /// The document.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// An event from outside, and its data; may be given again.
+    #[arg(long = "event", value_name = "NAME[=JSON]")]
+    pub events: Vec<String>,
+    /// Then so much time passes.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub advance: Option<Duration>,
+    /// Then time passes until nothing is delayed any more.
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Show each step of the engine.
+    #[arg(long)]
+    pub trace: bool,
+    /// How it is read.
     #[command(flatten)]
     pub reading: ScxmlFile,
 }

@@ -4,12 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use jackfield_scxml::OpenOptions;
-use jackfield_scxml::check::CheckOptions;
 use serde_json::json;
 
 use crate::cli::{Convert, Global};
-use crate::documents::{self, Making};
+use crate::documents;
 use crate::exit::{Exit, Usage};
 use crate::output;
 
@@ -22,20 +20,20 @@ pub fn convert(global: &Global, arguments: &Convert) -> anyhow::Result<Exit> {
     if !is_one && arguments.name.is_some() {
         return Err(Usage("--name is for one document; several would have the same name".to_owned()).into());
     }
-    let check = CheckOptions { allow_unsupported: arguments.allow_unsupported };
-    let making = Making {
-        open: OpenOptions { profile: arguments.profile, check, ..OpenOptions::default() },
-        name: arguments.name.clone(),
-        version: arguments.as_version.clone(),
-    };
+    let reading = arguments.reading.of(arguments.allow_unsupported);
     let mut progress = output::Progress::new("converted", global.json);
     let mut converted = 0;
     for (index, file) in arguments.files.iter().enumerate() {
-        let made = documents::make(file, &making).with_context(|| format!("{} cannot be read", file.display()))?;
-        for line in made.lines(false) {
-            output::complain(&line);
+        let document = documents::open(file, &reading)?;
+        let (made, more) = document.plugin(arguments.name.as_deref(), arguments.as_version.as_deref());
+        let problems = [document.opened.problems.as_slice(), &more].concat();
+        if !problems.is_empty() {
+            output::complain(document.report(&problems, output::is_terminal_error()).trim_end());
         }
-        let Some(plugin) = made.plugin else { continue };
+        let Some(plugin) = made else {
+            output::complain(&format!("error: {} cannot be converted", file.display()));
+            continue;
+        };
         let to = output_of(file, arguments.output.as_deref(), is_one)?;
         write(&to, &plugin.bytes).with_context(|| format!("{} cannot be written", to.display()))?;
         converted += 1;
@@ -54,9 +52,9 @@ pub fn convert(global: &Global, arguments: &Convert) -> anyhow::Result<Exit> {
         })?;
         progress.at(index + 1, arguments.files.len());
     }
-    Ok(match (converted, arguments.files.len()) {
-        (made, all) if made == all => Exit::Done,
-        (0, _) => Exit::Failed,
+    Ok(match converted {
+        all if all == arguments.files.len() => Exit::Done,
+        0 => Exit::Failed,
         _ => Exit::Partly,
     })
 }

@@ -73,7 +73,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Install(arguments) => install::install(global, arguments).await,
         Command::Publish(arguments) => publish::publish(global, arguments).await,
         Command::Convert(arguments) => convert::convert(global, &arguments),
-        Command::Scxml(command) => scxml::scxml(global, command),
+        Command::Scxml(command) => scxml::scxml(global, command).await,
         Command::Options => options::options(global),
         Command::Simulate(arguments) => simulate::simulate(global, &arguments),
         Command::Demo(arguments) => demo::demo(global, arguments).await,

@@ -6,8 +6,9 @@ use anyhow::Context;
 use jackfield_scxml::report::{self, Run};
 use serde_json::{Value as Json, json};
 
-use super::{Document, counts, open};
+use super::counts;
 use crate::cli::{Global, ScxmlCheck};
+use crate::documents::{self, Document};
 use crate::exit::Exit;
 use crate::{output, text};
 
@@ -16,12 +17,13 @@ use crate::{output, text};
 /// # Errors
 /// The SARIF file cannot be written. What is wrong with a document is a result.
 pub fn check(global: &Global, arguments: &ScxmlCheck) -> anyhow::Result<Exit> {
-    let mut documents = Vec::new();
+    let mut opened = Vec::new();
+    let reading = arguments.reading.of(arguments.allow_unsupported);
     for file in &arguments.files {
-        documents.push((file, open(file, &arguments.reading, arguments.allow_unsupported)?));
+        opened.push((file, documents::open(file, &reading)?));
     }
     if let Some(to) = &arguments.sarif {
-        let runs: Vec<_> = documents.iter().map(|(_, document)| run(document)).collect();
+        let runs: Vec<_> = opened.iter().map(|(_, document)| run(document)).collect();
         let log = format!("{:#}\n", report::sarif(&runs, env!("CARGO_PKG_VERSION")));
         if to == Path::new("-") {
             output::part(&log)?;
@@ -30,14 +32,14 @@ pub fn check(global: &Global, arguments: &ScxmlCheck) -> anyhow::Result<Exit> {
         }
     }
     let quiet = arguments.sarif.as_ref().is_some_and(|to| to == Path::new("-"));
-    for (file, document) in documents.iter().filter(|_| !quiet) {
+    for (file, document) in opened.iter().filter(|_| !quiet) {
         if global.json {
             output::line(as_json(file, document).to_string())?;
         } else {
             tell(file, document)?;
         }
     }
-    let all_load = documents.iter().all(|(_, document)| document.opened.is_loadable());
+    let all_load = opened.iter().all(|(_, document)| document.opened.is_loadable());
     Ok(if all_load { Exit::Done } else { Exit::Configuration })
 }
 
@@ -50,8 +52,7 @@ fn tell(file: &Path, document: &Document) -> anyhow::Result<()> {
     let opened = &document.opened;
     if !opened.problems.is_empty() {
         let colours = output::is_terminal_error();
-        let report = report::for_people(&opened.problems, &opened.sources, &document.base, colours);
-        output::complain(report.trim_end());
+        output::complain(document.report(&opened.problems, colours).trim_end());
     }
     if !opened.is_loadable() {
         output::complain(&format!("error: {} cannot be loaded: {}", file.display(), counts(opened)));

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use jackfield_scxml::graph::{self, Paints};
-use jackfield_scxml::report;
 
-use super::{counts, open};
+use super::counts;
 use crate::cli::ScxmlGraph;
+use crate::documents;
 use crate::exit::Exit;
 use crate::output;
 
@@ -15,13 +15,12 @@ use crate::output;
 /// It is too large to be drawn, or the picture cannot be written. A document that cannot be read is a result.
 pub fn graph(arguments: &ScxmlGraph) -> anyhow::Result<Exit> {
     // What runs is not looked at here.
-    let document = open(&arguments.file, &arguments.reading, true)?;
+    let document = documents::open(&arguments.file, &arguments.reading.of(true))?;
     let opened = &document.opened;
     let name = arguments.file.display();
     let Some(chart) = &opened.document else {
         let colours = output::is_terminal_error();
-        let report = report::for_people(&opened.problems, &opened.sources, &document.base, colours);
-        output::complain(report.trim_end());
+        output::complain(document.report(&opened.problems, colours).trim_end());
         output::complain(&format!("error: {name} cannot be read: {}", counts(opened)));
         return Ok(Exit::Configuration);
     };

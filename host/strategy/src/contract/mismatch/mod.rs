@@ -273,7 +273,7 @@ mod tests {
         let nameless = Misfit::Version { import: "jackfield:strategy/log".into(), version: String::new() };
         assert_eq!(
             nameless.to_string(),
-            "imports `jackfield:strategy/log`, which names no version of the contract; this host takes 0.1.0 to 0.2.0; \
+            "imports `jackfield:strategy/log`, which names no version of the contract; this host takes 0.1.0 to 0.3.0; \
              build it for one of those"
         );
     }

@@ -45,11 +45,11 @@ fn documents_that_are_right_say_what_they_are() {
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     let lines: Vec<String> = out(&output).lines().map(str::to_owned).collect();
     assert!(lines[0].starts_with(&format!("{START} is right: ")), "{lines:?}");
-    assert!(lines[0].contains("(read as ors, for the functional module in <ixn:redirect>"), "{lines:?}");
-    assert!(lines[0].contains(", 5 files; "), "{lines:?}");
+    assert!(lines[1].contains("(read as ors, for the functional module in <queue:submit>"), "{lines:?}");
+    assert!(lines[0].contains("(read as ors, for ") && lines[0].contains(", 5 files; "), "{lines:?}");
     assert!(lines[1].ends_with(", 1 file; nothing is wrong"), "{lines:?}");
     // What has no effect is told with its place.
-    assert!(error(&output).contains("composer/src-gen/IPD_default_Mail.scxml:7:"), "{}", error(&output));
+    assert!(error(&output).contains("composer/src-gen/IPD_default_Mail.scxml:6:85: note["), "{}", error(&output));
 }
 
 #[test]

@@ -116,6 +116,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_files_of_the_project_are_read_and_links_do_not_lead_out() {
+        let around = tempfile::tempdir().unwrap();
+        let project = around.path().join("project");
+        std::fs::create_dir_all(project.join("pages")).unwrap();
+        std::fs::write(around.path().join("secret"), "secret").unwrap();
+        std::fs::write(project.join("pages/a.scxml"), "<a/>").unwrap();
+        std::fs::write(project.join("large"), "12345678901").unwrap();
+        std::fs::write(project.join("binary"), [0xff, 0xfe]).unwrap();
+        let folder = Folder::new(&project, 10).unwrap();
+        assert_eq!(folder.read("pages/a.scxml"), Ok("<a/>".to_owned()));
+        assert_eq!(folder.read("none"), Err(FileError::Missing));
+        assert_eq!(folder.read("large"), Err(FileError::TooLarge(10)));
+        assert_eq!(folder.read("binary"), Err(FileError::NoText));
+        assert!(matches!(folder.read("pages"), Err(FileError::Unreadable(_))));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("../../secret", project.join("pages/link")).unwrap();
+            std::os::unix::fs::symlink("a.scxml", project.join("pages/inner")).unwrap();
+            assert_eq!(folder.read("pages/link"), Err(FileError::Outside));
+            assert_eq!(folder.read("pages/inner"), Ok("<a/>".to_owned()));
+        }
+        assert_eq!(folder.path_of(&project.join("pages/../pages/a.scxml")), Ok("pages/a.scxml".to_owned()));
+        assert_eq!(folder.path_of(&around.path().join("secret")), Err(FileError::Outside));
+    }
+
+    #[test]
     fn a_generated_document_belongs_to_the_folder_above() {
         let of = |path: &str| Folder::project_of(Path::new(path));
         assert_eq!(of("app/src-gen/Main.scxml"), (PathBuf::from("app"), "src-gen/Main.scxml".to_owned()));

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
-#[path = "../tests/all/support.rs"]
+#[path = "../tests/machines/support.rs"]
 #[allow(dead_code)]
 mod support;
 

@@ -176,7 +176,8 @@ fn help_documents_the_exit_codes_and_has_examples() {
         assert!(text.contains(code), "{text}");
     }
     for command in [
-        "run", "server", "submit", "agent", "queues", "sessions", "journal", "replay", "move", "check", "demo", "bench",
+        "run", "server", "submit", "agent", "queues", "sessions", "why", "journal", "replay", "move", "check", "demo",
+        "bench",
     ] {
         let output = jackfield().args([command, "--help"]).output().expect("runs");
         assert!(output.status.success() && output_text(&output).contains("xample"), "{}", output_text(&output));

@@ -91,6 +91,21 @@ fn targets_widen_step_by_step() {
 }
 
 #[test]
+fn of_those_that_widen_at_the_same_moment_the_first_in_line_is_served_first() {
+    let now = Instant::now();
+    let mut selection = Selection::new(directory());
+    selection.agent(now, LINK, &state("boris", true, 1, 0, 0));
+    let step = Step { after: 10 * SECOND, targets: all() };
+    for (route, priority) in [(1, 0), (2, 5), (3, 1)] {
+        let night = [target(TargetKind::AgentGroup, "night")];
+        let submit = Submit { relaxation: vec![step.clone()], ..submit(route, priority, 0, &night) };
+        selection.submit(now, submit).expect("a submit");
+    }
+    selection.tick(now + 10 * SECOND);
+    assert_eq!(assigned(&mut selection), [(2, "boris".to_owned())]);
+}
+
+#[test]
 fn a_queue_of_a_later_step_takes_what_nobody_took() {
     let now = Instant::now();
     let mut selection = Selection::new(directory());

@@ -360,9 +360,11 @@ impl LinkTask {
     // ---- time ----
 
     fn wake_at(&self) -> Option<Instant> {
+        // Asked by itself, because the others ask it too.
+        let selection = self.selection().next_deadline();
         [
             self.deadlines.first().map(|(at, _)| *at),
-            self.selection().next_deadline(),
+            selection,
             self.kills.front().map(|(at, _)| *at),
             self.go_on_at(),
             self.services.next(),

@@ -67,7 +67,8 @@ impl LinkTask {
         LinkId(self.index)
     }
 
-    /// Nobody else holds it for longer than it takes to tell a statistic.
+    /// Nobody else holds it for longer than it takes to tell a statistic. Not twice in one statement: the second would wait
+    /// for the first.
     pub(crate) fn selection(&self) -> MutexGuard<'_, Selection> {
         self.selection.lock()
     }

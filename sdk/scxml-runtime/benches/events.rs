@@ -1,7 +1,7 @@
 //! How many events a CPU second takes for one session, on three charts: two states that flip; three parallel regions of
 //! four states each, two of them within another; guards and assignments over data.
 //!
-//! `cargo bench -p jackfield-scxml-runtime`. Natively; inside the sandbox it is about half of that.
+//! `cargo bench -p jackfield-scxml-runtime`. Natively; figures inside the sandbox are in the crate's text.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 

@@ -14,12 +14,25 @@
 //!
 //! # The engine
 //!
-//! Values live in Boa, a pure Rust engine; its build needs nothing beyond the target `wasm32-wasip2`. What decides over
-//! the alternative, QuickJS (a smaller and two to three times faster interpreter, in C), is that few evaluations reach
-//! the interpreter at all: expressions of the common part of ECMAScript are compiled beforehand and evaluated over the
-//! engine's values through its API, `_event` is made an object only when something looks at more than its name, and a
-//! document that evaluates nothing never starts the engine. Figures are printed by `cargo bench -p
-//! jackfield-scxml-runtime`.
+//! Values live in Boa, a pure Rust engine: its build needs nothing beyond the target `wasm32-wasip2`. The alternative was
+//! QuickJS: a smaller and two to three times faster interpreter, in C, with a C toolchain for WebAssembly on every machine
+//! that builds from source. Boa stays because few evaluations reach the interpreter at all. Expressions of the common part
+//! of ECMAScript are compiled beforehand and evaluated over the engine's values through its API; `_event` is made an object
+//! only when something looks at more than its name and data; and a document that evaluates nothing never starts the engine.
+//!
+//! Measured with the component in the host (contract 0.3.0; CPU time on a busy machine of two cores, 900 events a turn,
+//! each raised by the document itself, what 1,000 turns cost without them taken off):
+//!
+//! | | |
+//! | --- | --- |
+//! | size of the component, all documents share it | 4.5 MB |
+//! | compiled document of two states | 0.5 KB |
+//! | compiling the component, once | 14 s of CPU |
+//! | two states that flip | 2.0 M events a CPU second |
+//! | three parallel regions of four states, nested | 0.9 M |
+//! | guards and assignments over data | 0.36 M |
+//!
+//! `cargo bench -p jackfield-scxml-runtime` measures the same charts natively.
 //!
 //! # How it ends
 //!

@@ -8,7 +8,7 @@ use jackfield_scxml_runtime::{
     Answer, Call, CallKind, Datum, Destination, Limits, Machine, MachineOf, ModuleError, Platform, Status,
 };
 
-use crate::support::{World, compile_text};
+use crate::support::{World, compile_file, compile_text};
 
 /// A platform with the interactions it is given, which keeps what it is asked for.
 #[derive(Default)]
@@ -66,6 +66,48 @@ fn started(body: &str) -> (Machine, Rc<World>, Rc<Site>) {
     let mut machine: Machine = MachineOf::new(bundle, world.clone(), Limits::default()).unwrap();
     machine.start().unwrap();
     (machine, world, site)
+}
+
+/// The calls made since the last time.
+fn calls_of(site: &Site) -> Vec<(String, Call)> {
+    site.calls.take()
+}
+
+#[test]
+fn the_application_of_composer_offers_a_mail_twice_and_hands_it_over() {
+    let examples = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let bundle = compile_file(&examples.join("composer/src-gen/IPD_default_Mail.scxml")).expect("it compiles");
+    let site = Rc::new(Site::default());
+    let interaction = r#"{"g_uid":"0001","category":"msgbased","udata":{"Subject":"Refund of invoice 17"}}"#;
+    site.interactions.borrow_mut().push(Datum::from_json(interaction).unwrap());
+    let world = Rc::new(World { platform: Some(site.clone()), ..World::default() });
+    let mut machine: Machine = MachineOf::new(bundle, world.clone(), Limits::default()).unwrap();
+    machine.start().unwrap();
+    let data = Datum::from_json(r#"{"interactionid":"0001"}"#).unwrap();
+    machine.external("interaction.added", data.clone()).unwrap();
+    machine.external("interaction.present", data.clone()).unwrap();
+    assert!(calls_of(&site).is_empty(), "it waits for its user data");
+    machine.external("interaction.udata.changed", data).unwrap();
+    assert_eq!(machine.active_atoms(), ["Mail.Experts.Submit", "_composer_event_handler"]);
+    let [(request, submit)] = calls_of(&site).try_into().expect("one submit");
+    assert_eq!(
+        (submit.action, submit.boolean("route"), submit.number("timeout")),
+        (CallKind::Submit, Some(false), Some(20.0))
+    );
+    let error = ModuleError { error: Datum::text("timeout"), description: "nobody in 20 s".into() };
+    machine.answer(&Answer { request, action: CallKind::Submit, result: Err(error) }).unwrap();
+    assert_eq!(machine.active_atoms(), ["Mail.Group.Submit", "_composer_event_handler"]);
+    let [(request, _)] = calls_of(&site).try_into().expect("another submit");
+    let resource = Datum::from_json(r#"{"agent":"kim","type":"A"}"#).unwrap();
+    machine
+        .answer(&Answer { request, action: CallKind::Submit, result: Ok(vec![("resource".into(), resource)]) })
+        .unwrap();
+    let [(request, redirect)] = calls_of(&site).try_into().expect("a redirect");
+    assert_eq!(Destination::of(redirect.attribute("to").unwrap()), Ok(Destination::Agent("kim".into())));
+    let ended = machine.answer(&Answer { request, action: CallKind::Redirect, result: Ok(Vec::new()) });
+    let log = world.log.take();
+    assert_eq!((ended, machine.ended_in()), (Ok(Status::Finished), Some("_composer_global_exit")), "{log:?}");
+    assert!(log.contains(&"Mail: Refund of invoice 17: routed to the group".to_owned()), "{log:?}");
 }
 
 fn log_of(body: &str, events: &[&str]) -> Vec<String> {

@@ -128,8 +128,8 @@ fn compile_from(files: &dyn Files, path: &str, profile: Option<Profile>) -> Resu
 
 /// Compiles a file, and reads what it became as the runtime does.
 pub fn compile_file(path: &Path) -> Result<Bundle, String> {
-    let folder = Folder::new(path.parent().expect("a folder"), 1 << 20).map_err(|error| error.to_string())?;
-    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let (root, name) = Folder::project_of(path);
+    let folder = Folder::new(&root, 1 << 20).map_err(|error| error.to_string())?;
     let bundle = compile_from(&folder, &name, None)?;
     Bundle::decode(&bundle.encode()).map_err(|error| error.to_string())
 }

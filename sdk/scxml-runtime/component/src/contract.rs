@@ -21,6 +21,9 @@ const HTTP_REQUEST: &str = "jackfield.http.request";
 /// follows it.
 const HTTP_LOCATION: &str = "http-location";
 
+/// Characters of a session's id (interface `session` of the contract).
+const SESSION_ID: usize = 32;
+
 /// The contract as what a machine needs.
 pub(crate) struct Contract {
     modules: Modules,
@@ -113,7 +116,9 @@ impl Environment for Contract {
     }
 
     fn send_outside(&self, session: &str, event: &str, data: &Datum) -> Option<u64> {
-        Some(events::send(session, event, &data.to_json()))
+        // What cannot be the id of a session is none at once; of others it is known after the turn.
+        let may_be_one = session.len() == SESSION_ID && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        may_be_one.then(|| events::send(session, event, &data.to_json()))
     }
 }
 

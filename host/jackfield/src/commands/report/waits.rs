@@ -313,7 +313,10 @@ mod tests {
         let row = table.lines().nth(2).expect("a row");
         let cells: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(cells.join(" "), "VQ 2 1 1 0 4.0 s 4.0 s 4.0 s 50.0 % cancelled 1", "{table}");
-        assert_eq!(waits.chart(), [format!("09:00      2 {} │{} 4.0 s", "█".repeat(12), "█".repeat(40))]);
+        assert_eq!(
+            waits.chart(),
+            [format!("09:00      2 {} │{} 4.0 s, 50 % not answered", "█".repeat(12), "█".repeat(40))]
+        );
         let mut there = Waits::new(1, TimeZone::fixed(jiff::tz::offset(-2)));
         there.enter(heard("1", 0, What::Queued));
         assert!(there.chart()[0].starts_with("07:00"), "hours are those of the zone");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jackfield_strategy::contract::{KvPair, KvValue, Level};
+use jackfield_strategy::contract::{Failure, KvPair, KvValue, Level, RequestId};
 use jackfield_strategy::{
     EndReason, Engine, From, History, Input, Journal, Look, NoFacts, Origin, Plugin, Recording, Request, Session,
     SessionEvent, SessionStart, Settings, Step, Turn,
@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOKS_EVERY: Duration = Duration::from_micros(50);
 /// Times that `--until-idle` goes to the next delayed event.
 const DELAYED_MOST: usize = 10_000;
+/// How everything fails that is asked for: code and name, as of a session that is not there.
+const NOTHING_OUTSIDE: (u32, &str) = (2_005, "session_unknown");
 /// Id of the session.
 const SESSION: &str = "run";
 
@@ -108,7 +110,7 @@ impl Stage {
             journal: recorder.clone(),
             from: From::Origin(Box::new(origin.clone())),
         });
-        let mut actor = Actor { session, recorder, clock };
+        let mut actor = Actor { session, recorder, clock, answered: 0 };
         actor.act(&arguments).await?;
         let end = actor.session.end().map(|end| end.reason);
         actor.session.kill("seen");
@@ -128,6 +130,8 @@ struct Actor {
     session: Session,
     recorder: Arc<Recorder>,
     clock: Rc<Clock>,
+    /// Turns whose requests are answered.
+    answered: usize,
 }
 
 impl Actor {
@@ -180,6 +184,24 @@ impl Actor {
             tokio::task::yield_now().await;
             std::thread::sleep(LOOKS_EVERY);
         }
+        Box::pin(self.answer()).await
+    }
+
+    /// There is nothing outside: all that was asked for and not answered yet fails, which may lead to more.
+    async fn answer(&mut self) -> anyhow::Result<()> {
+        let requests = self.recorder.requests_after(std::mem::replace(&mut self.answered, self.recorder.count()));
+        for request in requests {
+            let failure = Failure {
+                code: NOTHING_OUTSIDE.0,
+                name: NOTHING_OUTSIDE.1.into(),
+                description: "there is nothing outside of this document".into(),
+            };
+            let next = self.recorder.count() + 1;
+            if self.session.deliver(SessionEvent::RequestFailed { request, failure }).is_err() {
+                return Ok(());
+            }
+            self.turn(next).await?;
+        }
         Ok(())
     }
 }
@@ -226,6 +248,11 @@ impl Recorder {
 
     fn last_due(&self) -> Option<u64> {
         self.lock().last().and_then(|turn| turn.due_at)
+    }
+
+    fn requests_after(&self, turns: usize) -> Vec<RequestId> {
+        let turns = self.lock().iter().skip(turns).flat_map(|turn| turn.requests.iter().map(|(id, _)| *id)).collect();
+        turns
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Turn>> {
@@ -281,6 +308,7 @@ fn macrostep_of(turn: &Turn, text: &str) -> anyhow::Result<Json> {
         Input::Event(SessionEvent::Message { name, .. }) => Json::from(name.as_str()),
         Input::Timer(_) => Json::from("(delayed)"),
         Input::Start => Json::from("(start)"),
+        Input::Event(SessionEvent::RequestFailed { .. }) => Json::from("(failed)"),
         other => Json::from(format!("{other:?}")),
     };
     let begins = u64::try_from(BEGINS.as_millis()).unwrap_or(0);

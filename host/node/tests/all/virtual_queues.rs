@@ -233,9 +233,9 @@ async fn every_other_end_is_heard_as_abandoned_once_and_says_why() {
     let (node, _journal) = scene.start().await;
     // Nobody was free in time.
     let (interaction, session) = scene.waiting(&node, "route", "30").await;
-    scene.site.seen(&interaction, "failed 2001 timeout").await;
+    scene.site.seen(&interaction, "failed 2025 nobody_logged_in").await;
     let heard = scene.listener.all(&scene.site).await;
-    waits(&heard, &[QUEUED, r#"EventAbandoned VQ_Billing [["Reason","timeout"]]"#]);
+    waits(&heard, &[QUEUED, r#"EventAbandoned VQ_Billing [["Reason","nobody_logged_in"]]"#]);
     finish(&node, &session).await;
 
     // The strategy cancels it, and hears of both requests.
@@ -269,7 +269,7 @@ async fn a_target_that_cannot_be_waited_for_is_not_heard_of() {
     scene.settings.agents.clear();
     let (node, _journal) = scene.start().await;
     let (interaction, session) = scene.waiting(&node, "route", "").await;
-    scene.site.seen(&interaction, "failed 2003 unknown_target").await;
+    scene.site.seen(&interaction, "failed 2021 unknown_agent_group").await;
     finish(&node, &session).await;
     assert_eq!(scene.listener.all(&scene.site).await, []);
 }

@@ -251,8 +251,8 @@ impl Recorder {
     }
 
     fn requests_after(&self, turns: usize) -> Vec<RequestId> {
-        let turns = self.lock().iter().skip(turns).flat_map(|turn| turn.requests.iter().map(|(id, _)| *id)).collect();
-        turns
+        let recorded = self.lock();
+        recorded.iter().skip(turns).flat_map(|turn| &turn.requests).map(|(id, _)| *id).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Turn>> {

@@ -79,7 +79,7 @@ pub(crate) fn integer(number: f64) -> Option<i32> {
 pub(crate) fn milliseconds(seconds: f64) -> Option<u64> {
     const MOST: f64 = 1e12;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within")]
-    (seconds >= 0.0 && seconds <= MOST).then_some((seconds * 1e3) as u64)
+    (0.0..=MOST).contains(&seconds).then_some((seconds * 1e3) as u64)
 }
 
 #[cfg(test)]

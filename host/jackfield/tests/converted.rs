@@ -130,6 +130,33 @@ fn what_is_converted_is_a_plugin_like_any_other_and_the_same_each_time() {
     assert!(said.iter().all(|(right, _)| *right == json!(true)), "{said:?}");
 }
 
+#[test]
+fn an_application_as_composer_makes_them_routes_a_mailbox_on_a_node() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir(&plugins).expect("a folder");
+    for name in ["acknowledge", "chat"] {
+        std::fs::copy(support::guest(name), plugins.join(name).with_extension("wasm")).expect("a plugin");
+    }
+    // In the place of the example that the site's strategy is.
+    let to = plugins.join("mail.wasm").display().to_string();
+    let converted = program(&["convert", "composer/src-gen/IPD_default_Mail.scxml", "--name", "triage", "-o", &to]);
+    assert!(converted.status.success(), "{}", output_text(&converted));
+    let (plugins, demo) = (plugins.display().to_string(), folder.path().join("demo").display().to_string());
+    let words = ["demo", "--json", "--site", "site/jackfield.toml", "--plugins", &plugins, "--folder", &demo];
+    let output = program(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
+    let report = json_lines(&output.stdout).pop().expect("a report");
+    let versions = report["versions"].as_array().expect("versions");
+    let triage = versions.iter().find(|version| version["plugin"] == "triage").expect("it ran");
+    assert_eq!((&triage["finished"], &triage["failed"]), (&json!(46), &json!(0)), "{report}");
+    let strategies = report["strategies"].as_array().expect("strategies");
+    let triage = strategies.iter().find(|strategy| strategy["strategy"] == "Triage").expect("it decided");
+    for count in ["placed", "delivered", "stopped"] {
+        assert!(triage[count].as_u64().is_some_and(|count| count > 0), "{count}: {triage}");
+    }
+}
+
 /// Where W3C's tests are: beside the repository, or where the environment says.
 fn w3c() -> Option<PathBuf> {
     let named = std::env::var_os("JACKFIELD_W3C").map(PathBuf::from);

@@ -39,7 +39,7 @@ impl LinkTask {
             self.leave_for_later(session);
             return;
         }
-        self.forget_waits(session);
+        self.forget_waits(session, &end.reason);
         let Some(running) = self.sessions.get_mut(session) else { return };
         running.card.set_state(SessionState::Ending);
         running.end = Some(Box::new(end));

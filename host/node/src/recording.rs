@@ -56,6 +56,11 @@ impl Book {
         self.closed.store(true, Ordering::SeqCst);
     }
 
+    /// Whether nothing is recorded any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Sees to it that the bytes of this plugin are in the journal, so that its sessions can be rebuilt
     /// after its file was replaced.
     pub async fn keep(&self, plugin: &Plugin) {
@@ -105,7 +110,7 @@ impl Book {
                 begun.push(card);
             }
         }
-        if self.closed.load(Ordering::SeqCst) {
+        if self.is_closed() {
             return Err(JournalError("the node is gone".into()));
         }
         let durable = self.journal.append(entries, urgency).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jackfield_routing::{
     Aging, CancelError, Choice, Order, Placed, RouteId, Step, Submit, SubmitError, Target, TargetError, TargetKind,
 };
-use jackfield_strategy::Request;
 use jackfield_strategy::contract::{self, Destination, Failure, Outcome, RouteRequest, Workbin, WorkbinOwner};
+use jackfield_strategy::{EndReason, Request};
 
 use super::{Waiting, routed};
 use crate::failures::HostError;
@@ -168,13 +168,20 @@ impl LinkTask {
         Some(waiting)
     }
 
-    /// The session has ended: its waits are over. Deliveries under way come to their own end.
-    pub(crate) fn forget_waits(&mut self, session: &Arc<str>) {
+    /// The session has ended: its waits are over. Deliveries under way come to their own end. Where the journal is what it
+    /// ended for, nothing is told: what cannot be recorded has not happened, and the wait goes on after the next start.
+    pub(crate) fn forget_waits(&mut self, session: &Arc<str>, reason: &EndReason) {
+        let is_recorded = self.shared.book.as_ref().is_none_or(|book| !book.is_closed());
+        let is_told = is_recorded && !matches!(reason, EndReason::TurnNotRecorded(_) | EndReason::NotRebuilt(_));
         let Some(running) = self.sessions.get(session) else { return };
         for (request, route) in running.routes.clone() {
             if self.selection().cancel(route).is_ok() {
                 self.forget_route(route);
-                self.not_routed(session, request, HostError::Cancelled.with("the session has ended"), None);
+                if is_told {
+                    self.not_routed(session, request, HostError::Cancelled.with("the session has ended"), None);
+                } else if let Some(running) = self.sessions.get(session) {
+                    running.card.answered(request);
+                }
             }
         }
     }

@@ -151,7 +151,7 @@ impl Scene {
 
     async fn hears(&mut self, name: &str) -> EventReporting {
         let event = self.listener.next(&self.site).await;
-        assert_eq!(event.custom_name, name);
+        assert_eq!(event.custom_name, name, "{event:?}");
         event
     }
 }
